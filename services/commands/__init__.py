@@ -1,0 +1,1 @@
+"""The commands of `rapport`: a client of the HTTP API, whoever serves it."""
