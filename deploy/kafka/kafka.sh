@@ -24,7 +24,7 @@ fail() {
 
 # The id alone proves nothing: after a reboot it may be another program's.
 running() {
-  [[ -f $folder/pid ]] && ps -o args= -p "$(<"$folder/pid")" | grep -qF " kafka.Kafka $folder/server.properties"
+  [[ -f $folder/pid ]] && ps -ww -o args= -p "$(<"$folder/pid")" | grep -qF " kafka.Kafka $folder/server.properties"
 }
 
 answers() {

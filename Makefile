@@ -1,0 +1,61 @@
+# Everything a developer does. Needs Python 3.11 or newer and make; the rest is installed into .venv.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+UV ?= uv
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo up test test-long check format messages lock
+.DEFAULT_GOAL := help
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## import real purchase history and serve the pages
+	$(BIN)/python -m services.demo $(ARGS)
+
+up: $(VENV)/.runtime ## serve your own data folder: make up ARGS="--data FOLDER"
+	$(BIN)/rapport up $(ARGS)
+
+test: check ## check, then all tests with reduced counts and coverage: make test ARGS="-k kafka"
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+test-long: check ## check, then all tests with full counts (hours)
+	RAPPORT_LONG=1 $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## lint, format, types, rules of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## rewrite the code as the linter and formatter want it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# setuptools is no dependency, but builds the package itself: in the lock, so that the build needs no other download.
+LOCK = printf 'setuptools>=77\n' | UV_CUSTOM_COMPILE_COMMAND='make lock' $(UV) pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url $(ARGS) pyproject.toml -
+
+lock: ## pin all dependencies anew (needs uv): make lock ARGS=--upgrade
+	$(LOCK) --extra demo --output-file requirements.lock >/dev/null
+	$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock >/dev/null
+
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "Rapport needs Python 3.11 or newer; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/pip
+	@echo "Installing what Rapport needs into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/pip
+	@echo "Installing what Rapport and its tests need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,64 @@
+"""What every test can ask for; what this machine cannot give skips the test and says why."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import servers
+
+LONG = os.environ.get("RAPPORT_LONG") == "1"
+LONG_TIMEOUT_SECONDS = 3600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.get_closest_marker("long"):
+            continue
+        if not LONG:
+            item.add_marker(pytest.mark.skip(reason="full counts: `make test-long`"))
+        elif not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a broker that all tests share: each takes topic names of its own."""
+    try:
+        with servers.kafka(tmp_path_factory.mktemp("kafka")) as address:
+            yield address
+    except servers.Absent as absent:
+        pytest.skip(str(absent))
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[servers.MavenKafka]:
+    """A running broker that this test may kill."""
+    try:
+        broker = servers.MavenKafka(tmp_path)
+    except servers.Absent as absent:
+        pytest.skip(str(absent))
+    yield broker
+    broker.down()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The program to hand to Playwright as `executable_path`."""
+    try:
+        return servers.chromium()
+    except servers.Absent as absent:
+        pytest.skip(str(absent))
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Callable[[str], Path]:
+    """Path of a data set by its file name, as in `dataset("cdnow_sample_1of10.csv.gz")`."""
+
+    def find(name: str) -> Path:
+        try:
+            return servers.dataset(name)
+        except servers.Absent as absent:
+            pytest.skip(str(absent))
+
+    return find
