@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+from pydantic import TypeAdapter, ValidationError
+
 from services.commands.formats.records import Rejected
+from shared.values import Code, Text, countries
 
 MAX_MINOR = 2**53
 """Amounts stay below this, so that every JSON reader has them exactly."""
+_TEXT: TypeAdapter[str] = TypeAdapter(Text)
+_CODE: TypeAdapter[str] = TypeAdapter(Code)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}")
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,9})?")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,6})?")
 _NUMERIC_ID = re.compile(r"0*([0-9]+)(\.0+)?")
 
 
@@ -42,21 +47,36 @@ def minor(amount: Decimal, digits: int, column: str) -> int:
 
 def customer_id(cell: str, column: str) -> str:
     """An outside customer id: `13085`, `13085.0` and `0013085` are the same one."""
-    given = text(cell, column)
-    if given is None:
+    if not cell.strip():
         raise Rejected(f"{column}: no customer")
+    given = code(cell, column)
     number = _NUMERIC_ID.fullmatch(given)
     return number[1] if number else given
 
 
+@lru_cache(maxsize=16_384)
 def text(cell: str, column: str) -> str | None:
-    """A text in NFC without surrounding blanks, or None for an empty cell."""
-    clean = cell.strip()
-    if not clean.isascii():
-        clean = unicodedata.normalize("NFC", clean)
-    if not clean.isprintable() and any(unicodedata.category(sign) == "Cc" for sign in clean):
-        raise Rejected(f"{column}: {shown(cell)} has a control character")
-    return clean or None
+    """A line of text in NFC without surrounding blanks, or None for an empty cell."""
+    return _checked(_TEXT, cell, column) if cell.strip() else None
+
+
+@lru_cache(maxsize=16_384)
+def code(cell: str, column: str) -> str:
+    """A code that another system gave, case kept; an empty cell is rejected."""
+    if not cell.strip():
+        raise Rejected(f"{column}: empty")
+    return _checked(_CODE, cell, column)
+
+
+def country(cell: str, column: str) -> str | None:
+    """A country's two letters of ISO 3166-1, also when the cell has its English name."""
+    given = cell.strip()
+    if not given or given.upper() in countries():
+        return given.upper() or None
+    found = _country_names().get(given.casefold())
+    if found is None:
+        raise Rejected(f"{column}: {shown(cell)} is not a country; write its two letters of ISO 3166")
+    return found
 
 
 @lru_cache(maxsize=4096)
@@ -82,6 +102,20 @@ def day(cell: str, zone: ZoneInfo, column: str) -> tuple[str, str]:
 def shown(cell: str) -> str:
     """The cell as a message quotes it, cut where it is long."""
     return repr(cell if len(cell) <= 40 else cell[:39] + "…")  # noqa: PLR2004 - a line of a terminal
+
+
+def _checked(kind: TypeAdapter[str], cell: str, column: str) -> str:
+    try:
+        return kind.validate_python(cell)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise Rejected(f"{column}: {shown(cell)} {reason[0].lower()}{reason[1:]}") from None
+
+
+@cache
+def _country_names() -> dict[str, str]:
+    known = countries()
+    return {name.casefold(): letters for letters, name in Locale("en").territories.items() if letters in known}
 
 
 def _utc(moment: datetime, cell: str, column: str) -> str:

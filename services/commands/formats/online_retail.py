@@ -1,4 +1,4 @@
-"""Online Retail II: one row per invoice line; invoices that begin with C are credit notes, with A bad-debt adjustments."""
+"""Online Retail II: a row per invoice line; invoices that begin with C are credit notes, A bad-debt adjustments."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ def read(row: list[str], money: Money, _tally: Tally) -> Placed:
     """
     invoice, code, description, quantity, placed_at, price, customer, _country = row
     buyer = cells.customer_id(customer, "customer_id")
-    number = cells.text(invoice, "invoice")
-    if number is None:
-        raise Rejected("invoice: no number")
+    number = cells.code(invoice, "invoice")
     if number[0] in "Aa":
         raise Rejected(f"invoice: {number} is a bad-debt adjustment, not an order")
     credit = number[0] in "Cc"
@@ -38,11 +36,8 @@ def _line(code: str, description: str, quantity: str, price: str, credit: bool, 
     if count <= 0:
         wanted = "below 0 on a credit note" if credit else "above 0"
         raise Rejected(f"quantity: {quantity} is not {wanted}")
-    product = cells.text(code, "stock_code")
-    if product is None:
-        raise Rejected("stock_code: no code")
     return Line(
-        code=product,
+        code=cells.code(code, "stock_code"),
         description=cells.text(description, "description"),
         quantity=count,
         unit_price=format(unit_price, "f"),

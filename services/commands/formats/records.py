@@ -81,8 +81,16 @@ class OrderBatch:
 
 @dataclass(slots=True)
 class CustomerBatch:
-    """Customers to send together with the rows they came from, and the rows that cannot be sent."""
+    """Customers to send together, the row each came from as (number, cells), and the rows that cannot be sent."""
 
     customers: list[Customer] = field(default_factory=list)
-    rows: list[Reject] = field(default_factory=list)
+    rows: list[tuple[int, Sequence[str]]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.customers) + len(self.rejects)
+
+    def add(self, customer: Customer, row: int, cells: Sequence[str]) -> None:
+        """One more customer and the row it came from."""
+        self.customers.append(customer)
+        self.rows.append((row, cells))

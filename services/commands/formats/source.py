@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from services.commands.formats.records import BadFile
 
@@ -32,7 +33,7 @@ class Source:
         self.size = path.stat().st_size
         packed = self._raw.read(2) == _GZIP_MAGIC
         self._raw.seek(0)
-        self._text: IO[bytes] = gzip.open(self._raw) if packed else self._raw  # noqa: SIM115 - closed by __exit__
+        self._text: BufferedIOBase = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
 
     def __enter__(self) -> Self:
         return self
@@ -76,4 +77,6 @@ def decoded(line: bytes, path: Path, row: int) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: row {row} is not UTF-8 (byte 0x{line[error.start]:02x}); save the file as UTF-8") from None
+        raise BadFile(
+            f"{path}: row {row} is not UTF-8 (byte 0x{line[error.start]:02x}); save the file as UTF-8"
+        ) from None

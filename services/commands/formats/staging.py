@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from services.commands.formats.records import Order, Placed, Reject
+import msgspec
+
+from services.commands.formats.records import Line, Order, Placed, Reject
 
 MAX_LINES = 20_000
 """More lines than this are not one order; an event could not carry them anyway."""
+_pack = msgspec.msgpack.Encoder().encode
+_line = msgspec.msgpack.Decoder(Line).decode
+_cells = msgspec.msgpack.Decoder(list[str]).decode
 _SCHEMA = """
 CREATE TABLE lines (
     row INTEGER PRIMARY KEY, number TEXT NOT NULL, customer TEXT NOT NULL, moment TEXT NOT NULL,
-    credit INTEGER NOT NULL, line TEXT NOT NULL, cells TEXT NOT NULL
+    credit INTEGER NOT NULL, line BLOB NOT NULL, cells BLOB NOT NULL
 );
 CREATE TABLE counts (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -48,8 +52,8 @@ class Staging:
                 placed.customer,
                 placed.moment,
                 placed.credit,
-                json.dumps(placed.line, ensure_ascii=False),
-                json.dumps(cells, ensure_ascii=False),
+                _pack(placed.line),
+                _pack(cells),
             ),
         )
 
@@ -87,7 +91,7 @@ class Staging:
     def cells(self, row: int) -> list[str]:
         """The cells of a staged row as they were in the file."""
         (cells,) = self._db.execute("SELECT cells FROM lines WHERE row = ?", (row,)).fetchone()
-        return list(json.loads(cells))
+        return _cells(cells)
 
     def _order(self, number: str) -> Iterator[Order | Reject]:
         order: Order | None = None
@@ -97,9 +101,9 @@ class Staging:
             if order is None:
                 order = Order(number, customer, moment, bool(credit))
             if customer != order.customer:
-                yield Reject(row, json.loads(cells), f"customer_id: order {number} is of customer {order.customer}")
+                yield Reject(row, _cells(cells), f"customer_id: order {number} is of customer {order.customer}")
                 continue
-            order.lines.append(json.loads(line))
+            order.lines.append(_line(line))
             order.rows.append(row)
         if order is not None:
             yield order
@@ -107,4 +111,4 @@ class Staging:
     def _oversized(self, number: str) -> Iterator[Reject]:
         query = "SELECT row, cells FROM lines WHERE number = ? ORDER BY row"
         for row, cells in self._db.execute(query, (number,)):
-            yield Reject(row, json.loads(cells), f"order {number} has more than {MAX_LINES:,} lines")
+            yield Reject(row, _cells(cells), f"order {number} has more than {MAX_LINES:,} lines")

@@ -84,7 +84,9 @@ class Table:
         names = [_plain(name) for name in self.header]
         missing = [name for name in required if _plain(name) not in names]
         if missing:
-            raise BadFile(f"{self.path}: missing {_columns(missing)}; the header has: {', '.join(self.header) or 'nothing'}")
+            raise BadFile(
+                f"{self.path}: missing {_columns(missing)}; the header has: {', '.join(self.header) or 'nothing'}"
+            )
         wanted = [*required, *optional]
         twice = [name for name in wanted if names.count(_plain(name)) > 1]
         if twice:
