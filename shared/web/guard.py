@@ -223,7 +223,7 @@ def _to_sign_in(request: Request) -> Response:
     challenge = Problem(401, detail="Sign in, or send a token.", headers={"WWW-Authenticate": "Bearer"})
     if not wants_html(request.scope) and "hx-request" not in request.headers:
         raise challenge
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    here = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
     login = f"/login?next={quote(here if request.method == 'GET' else '/', safe='')}"
     if "hx-request" in request.headers:
         return Response(status_code=401, headers={"HX-Redirect": login})
