@@ -50,14 +50,14 @@ class Spec(Generic[C, S]):
         events = tuple(self.decider.decide(self.command, self.state()))
         for event in events:
             if type(event).model_validate_json(event.model_dump_json()) != event:
-                raise AssertionError(f"{event!r} is not the same when it is read back from the store")
+                raise AssertionError(f"{event!r:.3000} is not the same when it is read back from the store")
         return events
 
     def then(self, *events: Event) -> None:
         """The command leads to exactly these events; to none when none is given."""
         decided = self.decided()
         if decided != events:
-            raise AssertionError(f"expected {events!r}\n but got {decided!r}")
+            raise AssertionError(f"expected {events!r:.3000}\n but got {decided!r:.3000}")
 
     def refused(self, *, kind: Literal["invalid", "conflict", "missing"] = "invalid", field: str | None = None) -> str:
         """The command is refused for this kind of reason, naming this field; gives the message to look at."""
@@ -67,4 +67,4 @@ class Spec(Generic[C, S]):
             if (refusal.kind, refusal.field) != (kind, field):
                 raise AssertionError(f"refused as {refusal.kind} of {refusal.field!r}: {refusal.message}") from refusal
             return refusal.message
-        raise AssertionError(f"expected a refusal but got {events!r}")
+        raise AssertionError(f"expected a refusal but got {events!r:.3000}")
