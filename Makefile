@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 UV ?= uv
+LANGUAGES ?= nl hr
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -35,6 +36,12 @@ check: $(VENV)/.dev ## lint, format, types, rules of the house
 format: $(VENV)/.dev ## rewrite the code as the linter and formatter want it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+messages: $(VENV)/.dev ## collect the words of the pages for translators: make messages LANGUAGES=nl
+	@mkdir -p build
+	$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keyword N_ --project Rapport --output build/messages.pot shared services
+	for language in $(LANGUAGES); do $(BIN)/pybabel --quiet update --locale $$language --init-missing --no-fuzzy-matching \
+		--ignore-pot-creation-date --input-file build/messages.pot --output-dir shared/web/locale || exit 1; done
 
 # setuptools is no dependency, but builds the package itself: in the lock, so that the build needs no other download.
 LOCK = printf 'setuptools>=77\n' | UV_CUSTOM_COMPILE_COMMAND='make lock' $(UV) pip compile --quiet --universal \
