@@ -1,0 +1,58 @@
+"""One SQLite file of a read model: a single writing connection, and readers that cannot write.
+
+The SQLite of the Python standard library may have the WAL-reset bug of releases before 3.51.3, which needs two
+connections that write or checkpoint: so only the writer ever does. Read models may be `synchronous=NORMAL`, because
+their watermark stands in the same file and they can be rebuilt.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+
+def writer(path: Path) -> sa.Engine:
+    """The engine with the one connection that writes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: _connect(f"file:{path}", _WRITER_PRAGMAS), poolclass=StaticPool
+    )
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def reader(path: Path) -> sa.Engine:
+    """An engine whose transactions are snapshots."""
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: _connect(f"file:{path}?mode=ro", _READER_PRAGMAS),
+        poolclass=sa.QueuePool,
+        pool_size=8,
+        max_overflow=24,
+    )
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=20000", "cache_size=-65536")
+_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-16384")
+
+
+def _connect(uri: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
+    # isolation_level=None: the driver would otherwise open transactions on its own, and too late
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
+    for pragma in pragmas:
+        db.execute(f"PRAGMA {pragma}")
+    return db
+
+
+def _begin_immediate(db: Any) -> None:
+    db.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin(db: Any) -> None:
+    db.exec_driver_sql("BEGIN")

@@ -1,0 +1,53 @@
+"""Folding a page into documents: load the rows it names, fold event by event, write what changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.codec import Codec
+from shared.envelope import Recorded
+from shared.projections import bulk
+from shared.projections.columns import EventId, Stream
+from shared.projections.tables import Document
+
+
+def fold(db: sa.Connection, stored: sa.Table, table: Document[Any], events: Sequence[Recorded], codec: Codec) -> None:
+    """Apply events, in order, to the rows they are about."""
+    mine = [event for event in events if event.type in table.handlers]
+    if not mine:
+        return
+    keys = [_key(table, event) for event in mine]
+    before = rows(db, stored, table, set(keys))
+    now = dict(before)
+    for key, event in zip(keys, mine, strict=True):
+        row = now.get(key) or table.row()
+        now[key] = table.handlers[event.type](row, codec.decode(event), event)
+    changed = [_columns(table, key, row) for key, row in now.items() if row is not None and row != before.get(key)]
+    bulk.put(db, stored, changed)
+    bulk.remove(db, stored, table.key.name, [key for key, row in now.items() if row is None and key in before])
+
+
+def rows(db: sa.Connection, stored: sa.Table, table: Document[Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The rows under these keys."""
+    wanted = sa.func.json_each(json.dumps(sorted(keys))).table_valued("value")
+    query = sa.select(stored).where(stored.c[table.key.name].in_(sa.select(wanted.c.value)))
+    return {values[0]: table.row(*map(_frozen, values[1:])) for values in db.execute(query)}
+
+
+def _key(table: Document[Any], event: Recorded) -> str:
+    if isinstance(table.key, EventId):
+        return str(event.uuid)
+    return event.stream if isinstance(table.key, Stream) else event.subject
+
+
+def _columns(table: Document[Any], key: str, row: Any) -> dict[str, Any]:
+    return {table.key.name: key} | {name: getattr(row, name) for name in table.fields}
+
+
+def _frozen(value: Any) -> Any:
+    """JSON gives lists back; rows hold tuples, so that a row read equals the row written."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,0 +1,49 @@
+"""A family: the tables that are read together, under one version."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from shared.projections.tables import Derived, Document, Sum, Table
+
+
+class Family:
+    """Tables that are built, watermarked, compared and swapped as one."""
+
+    def __init__(self, name: str, *, version: int, tables: Sequence[Table]) -> None:
+        self.name = name
+        self.version = version
+        self.tables = tuple(tables)
+        inside = set(map(id, tables))
+        for derived in self.derived:
+            if derived.function is None:
+                raise TypeError(f"{derived.name} says nowhere what a group contributes")
+            for table in derived.of:
+                if id(table) not in inside:
+                    raise TypeError(f"{derived.name} is derived of {table.name}, which is not in the family {name}")
+
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """Its sums."""
+        return tuple(table for table in self.tables if isinstance(table, Sum))
+
+    @property
+    def documents(self) -> tuple[Document[Any], ...]:
+        """Its documents."""
+        return tuple(table for table in self.tables if isinstance(table, Document))
+
+    @property
+    def derived(self) -> tuple[Derived, ...]:
+        """Its derived tables."""
+        return tuple(table for table in self.tables if isinstance(table, Derived))
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The event types it reads."""
+        return frozenset().union(*(table.types for table in self.tables))
+
+    def fingerprint(self) -> str:
+        """Changes when what the tables would hold changes; then the version must change too."""
+        return hashlib.sha256("\n".join(table.definition() for table in self.tables).encode()).hexdigest()[:16]

@@ -1,0 +1,70 @@
+"""Parked events: what a projection could not apply, with the rest of that subject's events, until somebody decides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from shared.clock import stamp, utc_now
+from shared.envelope import Recorded
+from shared.errors import UnreadableEvent
+from shared.projections.storage import Storage
+
+UNREADABLE: Final = "unreadable"
+APPLY: Final = "apply"
+HELD: Final = "held"
+_REASON_CHARACTERS: Final = 500
+
+
+def subjects(db: sa.Connection, storage: Storage, among: Collection[str]) -> set[str]:
+    """Which of these subjects have parked events."""
+    wanted = sa.func.json_each(json.dumps(sorted(among))).table_valued("value")
+    query = sa.select(storage.parked.c.subject).where(storage.parked.c.subject.in_(sa.select(wanted.c.value)))
+    return set(db.execute(query.distinct()).scalars())
+
+
+def park(
+    db: sa.Connection, storage: Storage, event: Recorded, *, topic: str, partition: int, error: Exception | None
+) -> None:
+    """Park one event: because of an error, or (without one) behind an earlier parked event of its subject."""
+    row = event._asdict() | {
+        "event_id": event.id,
+        "topic": topic,
+        "partition": partition,
+        "place": event.position,
+        "category": HELD if error is None else _category(error),
+        "reason": "an earlier event of this subject is parked" if error is None else _reason(error),
+        "attempts": 0 if error is None else 1,
+        "first_at": stamp(utc_now()),
+    }
+    del row["id"]
+    db.execute(sa.insert(storage.parked).prefix_with("OR IGNORE"), row)
+
+
+def listed(db: sa.Connection, storage: Storage) -> Sequence[sa.Row[Any]]:
+    """Every parked event, oldest first."""
+    return db.execute(sa.select(storage.parked).order_by(storage.parked.c.position)).all()
+
+
+def count(db: sa.Connection, storage: Storage) -> int:
+    """How many events are parked."""
+    return int(db.execute(sa.select(sa.func.count()).select_from(storage.parked)).scalar_one())
+
+
+def events(rows: Iterable[sa.Row[Any]]) -> list[Recorded]:
+    """Parked rows as events again."""
+    return [
+        Recorded(r.position, r.stream, r.version, r.event_id, r.type, r.schema, r.subject, r.data, r.metadata, r.hash)
+        for r in rows
+    ]
+
+
+def _category(error: Exception) -> str:
+    return UNREADABLE if isinstance(error, UnreadableEvent) else APPLY
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]

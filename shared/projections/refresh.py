@@ -1,0 +1,138 @@
+"""Derived tables: take the groups touched since, compute them anew, add the difference.
+
+Each group remembers what it last contributed, so order, partitions, merges and rebuilds all come to the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, namedtuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from shared.projections import bulk, documents
+from shared.projections.storage import Storage, is_coded
+from shared.projections.tables import Derived, Document, Sum
+from shared.projections.words import Words
+
+GROUPS_A_CHUNK: Final = 2_000
+
+Contribution = dict[tuple[int, ...], tuple[int, ...]]
+
+
+class Refresher:
+    """Brings the derived tables of one generation up to its sums and documents."""
+
+    def __init__(self, storage: Storage, words: Words) -> None:
+        self._storage = storage
+        self._words = words
+
+    def touch(self, db: sa.Connection, table: Derived, codes: Iterable[int]) -> None:
+        """Remember groups whose sums or documents changed, in the transaction that changed them."""
+        bulk.insert(db, self._storage.touched[table.name], ((code,) for code in codes))
+
+    def chunk(self, db: sa.Connection, table: Derived) -> int:
+        """Refresh some touched groups; how many. The caller holds the transaction."""
+        touched = self._storage.touched[table.name]
+        codes = list(db.execute(sa.select(touched.c.code).limit(GROUPS_A_CHUNK)).scalars())
+        if not codes:
+            return 0
+        now = self._contributions(db, table, codes)
+        before = self._shares(db, table, codes)
+        difference: Counter[tuple[tuple[int, ...], int]] = Counter()
+        for sign, contributions in ((1, now), (-1, before)):
+            for contribution in contributions.values():
+                for key, addends in contribution.items():
+                    for number, value in enumerate(addends):
+                        difference[key, number] += sign * value
+        self._add(db, table, difference)
+        shares = self._storage.shares[table.name]
+        changed = [code for code in codes if now.get(code) != before.get(code)]
+        bulk.remove(db, shares, "code", (code for code in changed if code in before))
+        bulk.insert(
+            db, shares, ((code, *key, *addends) for code in changed for key, addends in now.get(code, {}).items())
+        )
+        bulk.remove(db, touched, "code", codes)
+        return len(codes)
+
+    def _add(self, db: sa.Connection, table: Derived, difference: Counter[tuple[tuple[int, ...], int]]) -> None:
+        sums: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * len(table.adds))
+        for (key, number), value in difference.items():
+            sums[key][number] += value
+        rows = [(*key, *addends) for key, addends in sorted(sums.items()) if any(addends)]
+        bulk.add(db, self._storage.derived[table.name], rows, keys=len(table.key))
+
+    def _contributions(self, db: sa.Connection, table: Derived, codes: Sequence[int]) -> dict[int, Contribution]:
+        if table.function is None:
+            raise TypeError(f"{table.name} says nowhere what a group contributes")
+        groups = self._words.texts(db, codes)
+        rows = {id(source): self._rows(db, table, source, groups) for source in table.of}
+        contributed: dict[int, list[tuple[Any, ...]]] = {}
+        for code, group in groups.items():
+            contributed[code] = list(table.function(group, _Rows(rows, code)))
+        width = len(table.key)
+        texts = {
+            value
+            for some in contributed.values()
+            for row in some
+            for column, value in zip(table.key, row[:width], strict=True)
+            if is_coded(column)
+        }
+        known = self._words.codes(db, texts)
+        coded: dict[int, Contribution] = {}
+        for code, some in contributed.items():
+            into: dict[tuple[int, ...], tuple[int, ...]] = {}
+            for row in some:
+                key = tuple(
+                    known[value] if is_coded(column) else value
+                    for column, value in zip(table.key, row[:width], strict=True)
+                )
+                into[key] = tuple(map(sum, zip(into.get(key, (0,) * len(table.adds)), row[width:], strict=True)))
+            if into:
+                coded[code] = into
+        return coded
+
+    def _shares(self, db: sa.Connection, table: Derived, codes: Sequence[int]) -> dict[int, Contribution]:
+        shares = self._storage.shares[table.name]
+        width = 1 + len(table.key)
+        before: dict[int, Contribution] = defaultdict(dict)
+        for row in db.execute(sa.select(shares).where(shares.c.code.in_(codes))):
+            before[row[0]][tuple(row[1:width])] = tuple(row[width:])
+        return before
+
+    def _rows(
+        self, db: sa.Connection, table: Derived, source: Sum | Document[Any], groups: dict[int, str]
+    ) -> dict[int, list[Any]]:
+        found: dict[int, list[Any]] = defaultdict(list)
+        if isinstance(source, Document):
+            codes = {text: code for code, text in groups.items()}
+            for key, row in documents.rows(db, self._storage.documents[source.name], source, codes).items():
+                found[codes[key]].append(row)
+            return found
+        stored = self._storage.sums[source.name]
+        names = [column.name for column in stored.columns]
+        make = namedtuple(source.name, names)  # type: ignore[misc]  # noqa: PYI024, the columns are declared at run time
+        selected = list(
+            db.execute(sa.select(stored).where(stored.c[table.by].in_(groups)).order_by(*stored.primary_key))
+        )
+        coded = [number for number, column in enumerate(source.key) if is_coded(column)]
+        texts = self._words.texts(db, {row[number] for row in selected for number in coded})
+        by = names.index(table.by)
+        for row in selected:
+            values = list(row)
+            for number in coded:
+                values[number] = texts[row[number]]
+            found[row[by]].append(make(*values))
+        return found
+
+
+class _Rows:
+    """One group's rows, as a group function reads them."""
+
+    def __init__(self, rows: dict[int, dict[int, list[Any]]], code: int) -> None:
+        self._rows = rows
+        self._code = code
+
+    def __getitem__(self, table: Sum | Document[Any]) -> list[Any]:
+        return self._rows[id(table)].get(self._code, [])

@@ -1,0 +1,135 @@
+"""The tables of one generation: DDL from the declarations, and readable views over the coded ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from shared.projections.columns import Key, Whole, sql_type
+from shared.projections.family import Family
+from shared.projections.tables import Derived, Document, Sum, Table
+
+
+def is_coded(column: Key) -> bool:
+    """Whether a key column of a sum is a text kept as a small integer."""
+    return not isinstance(column, Whole)
+
+
+class Storage:
+    """SQLAlchemy tables for a family: what is stored, by the names of the declarations."""
+
+    def __init__(self, family: Family) -> None:
+        self.metadata = sa.MetaData()
+        self.words = self._table("words", [("code", sa.BigInteger), ("text", sa.Text)], primary=1)
+        sa.Index("words_text", self.words.c.text, unique=True)
+        self.progress = self._table(
+            "progress",
+            [
+                ("topic", sa.Text),
+                ("partition", sa.Integer),
+                ("position", sa.BigInteger),
+                ("next_offset", sa.BigInteger),
+            ],
+            primary=2,
+        )
+        self.state = self._table("state", [("name", sa.Text), ("value", sa.BigInteger)], primary=1)
+        self.parked = _parked(self.metadata)
+        self.views: list[str] = []
+        self.documents = {table.name: self._document(table) for table in family.documents}
+        self.sums = {table.name: self._sum(table) for table in family.sums}
+        self.derived = {table.name: self._sum(table) for table in family.derived}
+        self.shares = {table.name: self._share(table) for table in family.derived}
+        self.touched = {
+            table.name: self._table(f"{table.name}__touched", [("code", sa.BigInteger)], primary=1)
+            for table in family.derived
+        }
+
+    def create(self, db: sa.Connection) -> None:
+        """Make what is not there yet."""
+        self.metadata.create_all(db)
+        for view in self.views:
+            db.exec_driver_sql(view)
+
+    def _table(self, name: str, columns: Sequence[tuple[str, Any]], *, primary: int) -> sa.Table:
+        return sa.Table(
+            name,
+            self.metadata,
+            *(
+                sa.Column(column, type_, primary_key=number < primary, autoincrement=False, nullable=False)
+                for number, (column, type_) in enumerate(columns)
+            ),
+            sqlite_with_rowid=False,
+        )
+
+    def _document(self, table: Document[Any]) -> sa.Table:
+        stored = sa.Table(
+            table.name,
+            self.metadata,
+            sa.Column(table.key.name, sa.Text, primary_key=True),
+            *(_field(name, hint) for name, hint in table.fields.items()),
+        )
+        _index(stored, table)
+        return stored
+
+    def _sum(self, table: Sum | Derived) -> sa.Table:
+        columns = [(column.name, sa.BigInteger) for column in table.key] + [
+            (name, sa.BigInteger) for name in table.adds
+        ]
+        stored = self._table(f"{table.name}__sums", columns, primary=len(table.key))
+        _index(stored, table)
+        self.views.append(_view(table, stored.name))
+        return stored
+
+    def _share(self, table: Derived) -> sa.Table:
+        columns = [("code", sa.BigInteger), *((column.name, sa.BigInteger) for column in table.key)]
+        columns += [(name, sa.BigInteger) for name in table.adds]
+        return self._table(f"{table.name}__shares", columns, primary=1 + len(table.key))
+
+
+def _field(name: str, hint: Any) -> sa.Column[Any]:
+    plain, nullable = sql_type(hint)
+    return sa.Column(name, plain, nullable=nullable)
+
+
+def _index(stored: sa.Table, table: Table) -> None:
+    for index in table.indexes:
+        names = (index,) if isinstance(index, str) else index
+        sa.Index(f"{stored.name}_{'_'.join(names)}", *(stored.c[name] for name in names))
+
+
+def _view(table: Sum | Derived, stored: str) -> str:
+    columns, joins = [], []
+    for number, column in enumerate(table.key):
+        if is_coded(column):
+            columns.append(f"w{number}.text AS {column.name}")
+            joins.append(f"JOIN words w{number} ON w{number}.code = s.{column.name}")
+        else:
+            columns.append(f"s.{column.name} AS {column.name}")
+    columns += [f"s.{name} AS {name}" for name in table.adds]
+    return f"CREATE VIEW IF NOT EXISTS {table.name} AS SELECT {', '.join(columns)} FROM {stored} s {' '.join(joins)}"
+
+
+def _parked(metadata: sa.MetaData) -> sa.Table:
+    return sa.Table(
+        "parked",
+        metadata,
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("place", sa.BigInteger, primary_key=True),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False, index=True),
+        sa.Column("stream", sa.Text, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("event_id", sa.LargeBinary, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("schema", sa.Integer, nullable=False),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+        sa.Column("metadata", sa.LargeBinary, nullable=False),
+        sa.Column("hash", sa.LargeBinary, nullable=False),
+        sa.Column("category", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("first_at", sa.Text, nullable=False),
+    )
