@@ -1,0 +1,1 @@
+"""What every service needs to speak HTTP: pages, problems, guards."""
