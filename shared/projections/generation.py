@@ -58,9 +58,13 @@ class Poisoned(RapportError):
 class Snapshot:
     """One moment of a generation, for any number of queries."""
 
-    def __init__(self, db: sa.Connection, position: int) -> None:
+    def __init__(self, db: sa.Connection, position: int, *, settled: bool, applied: int, parked: int) -> None:
         self._db = db
         self.position = position
+        self.settled = settled
+        """Whether the derived tables have everything that the sums and documents have."""
+        self.applied = applied
+        self.parked = parked
 
     def execute(self, statement: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
         """Run a query on the readable views."""
@@ -134,12 +138,13 @@ class Generation:
         """A snapshot for queries."""
         idle = self._idle
         with self._readers.begin() as db:
-            yield Snapshot(db, max(self._ready(db), idle))
-
-    def applied(self) -> int:
-        """How many events were applied."""
-        with self._readers.begin() as db:
-            return self._state(db, "applied")
+            yield Snapshot(
+                db,
+                max(self._ready(db), idle),
+                settled=not self._any_touched(db),
+                applied=self._state(db, "applied"),
+                parked=parking.count(db, self._storage),
+            )
 
     def parked(self) -> Sequence[sa.Row[Any]]:
         """Every parked event."""
@@ -258,13 +263,16 @@ class Generation:
         self._set_ready(db)
 
     def _set_ready(self, db: sa.Connection) -> None:
-        for touched in self._storage.touched.values():
-            if db.execute(sa.select(sa.exists().select_from(touched))).scalar_one():
-                return
+        if self._any_touched(db):
+            return
         marks = self._marks(db)
         if marks:
             ready = min(mark.position for mark in marks.values())
             bulk.put(db, self._storage.state, [{"name": "ready", "value": ready}])
+
+    def _any_touched(self, db: sa.Connection) -> bool:
+        touched = self._storage.touched.values()
+        return any(db.execute(sa.select(sa.exists().select_from(table))).scalar_one() for table in touched)
 
     def _ready(self, db: sa.Connection) -> int:
         return self._state(db, "ready")

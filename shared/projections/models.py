@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +56,11 @@ class ReadModels:
         """How far a family is."""
         return self._active[family.name].position
 
+    async def progress(self, wait: float) -> None:
+        """Return when any family moved, or after `wait` seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), wait)
+
     def moved(self) -> None:
         """Wake whoever waits for a position."""
         self._moved.set()
@@ -65,17 +70,15 @@ class ReadModels:
         """Return once a family has a position; TooFarBehind after `wait` seconds."""
         deadline = asyncio.get_running_loop().time() + wait
         while True:
-            moved = self._moved
+            moved = self._moved  # taken before the look, so that a move in between is not missed
             now = await asyncio.to_thread(self.position, family)
             if now >= position:
                 return
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 raise TooFarBehind(position, now)
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(moved.wait(), left)
-            except TimeoutError:
-                continue
 
     def close(self) -> None:
         """Close every file."""

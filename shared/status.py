@@ -1,0 +1,31 @@
+"""How far every read model is behind the log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from shared.service import Platform
+from shared.web.freshness import seconds_behind
+
+
+async def projections(here: Platform) -> list[dict[str, Any]]:
+    """One entry per active family, in the shape of `rapport projections status --json`."""
+    head = await here.log.store.position()
+    entries = []
+    for generation in here.models.generations:
+        position = min(await asyncio.to_thread(lambda g=generation: g.position), head)
+        entries.append(
+            {
+                "family": generation.family.name,
+                "version": generation.family.version,
+                "generation": generation.number,
+                "status": here.models.status(generation),
+                "position": position,
+                "head": head,
+                "lag_events": head - position,
+                "lag_seconds": round(await seconds_behind(here, position), 3),
+                "parked": await asyncio.to_thread(generation.parked_count),
+            }
+        )
+    return entries

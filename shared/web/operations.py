@@ -1,0 +1,157 @@
+"""The platform's own API: events, projections, verification, who may sign in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from shared import status
+from shared.envelope import Recorded, as_json
+from shared.errors import UnreadableEvent
+from shared.events import registered
+from shared.service import Platform, platform
+from shared.verify import verify
+from shared.web.freshness import fresh
+from shared.web.guard import Role, may, principal, router
+from shared.web.problems import Problem
+from shared.web.tokens import After
+from shared.values import Name
+
+router_ = router(prefix="/api/v1")
+Here = Annotated[Platform, Depends(platform)]
+NDJSON = "application/x-ndjson"
+MAX_WAIT = 60.0
+
+
+class NewAccount(BaseModel):
+    """A person or a script that is to be let in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Name
+    role: Role
+
+
+class Account(BaseModel):
+    """What was made; the secret is shown this once."""
+
+    name: str
+    role: Role
+    secret: str
+
+
+@router_.get("/events", response_class=StreamingResponse)
+@may("operator", "privacy_officer", "analyst")
+async def events(
+    request: Request,
+    here: Here,
+    after: Annotated[int, Query(ge=0)] = 0,
+    subject: str | None = None,
+    type: str | None = None,  # noqa: A002, the event's own word
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    follow: bool = False,
+    reveal: bool = False,
+) -> StreamingResponse:
+    """Events behind a position, one JSON object a line; personal fields as stored unless revealed."""
+    if type is not None and type not in {event.type for event in registered()}:
+        raise Problem.of_field(400, "type", f"must be one of {', '.join(event.type for event in registered())}")
+    if reveal:
+        caller = principal(request)
+        if caller.role not in {"privacy_officer", "admin"}:
+            raise Problem(403, detail="Revealing personal fields needs the role privacy_officer or admin.")
+        here.accounts.note(caller.actor, "events revealed", str(request.url.query))
+    lines = _lines(here, after, subject, type, limit, follow=follow, reveal=reveal)
+    return StreamingResponse(lines, media_type=NDJSON)
+
+
+@router_.get("/projections")
+@may("operator", "analyst", "manager")
+async def projections(
+    request: Request, here: Here, after: After = None, wait: Annotated[float, Query(ge=0, le=MAX_WAIT)] = 5.0
+) -> list[dict[str, Any]]:
+    """How far every projection is; with `after`, answers once all have that position."""
+    families = [generation.family for generation in here.models.generations]
+    await fresh(request, *families, after=after, wait=wait)
+    return await status.projections(here)
+
+
+@router_.post("/verify", response_class=StreamingResponse)
+@may("operator")
+async def run_verify(here: Here) -> StreamingResponse:
+    """Check the chain of hashes and compare every projection with a fresh fold; progress and result, one a line."""
+
+    async def lines() -> AsyncIterator[str]:
+        async for line in verify(here.log.store, here.models, here.log.codec):
+            yield json.dumps(line) + "\n"
+
+    return StreamingResponse(lines(), media_type=NDJSON)
+
+
+@router_.post("/staff", status_code=201)
+@may("admin")
+def add_staff(here: Here, new: NewAccount) -> Account:
+    """Let a member of staff in."""
+    return Account(name=new.name, role=new.role, secret=here.accounts.add_staff(new.name, new.role))
+
+
+@router_.post("/tokens", status_code=201)
+@may("admin")
+def add_token(here: Here, new: NewAccount) -> Account:
+    """Let a script in."""
+    return Account(name=new.name, role=new.role, secret=here.accounts.add_token(new.name, new.role))
+
+
+@router_.get("/livez", status_code=204)
+@may("anyone")
+async def alive() -> Response:
+    """The process answers."""
+    return Response(status_code=204)
+
+
+@router_.get("/readyz", status_code=204)
+@may("anyone")
+async def ready(here: Here) -> Response:
+    """204 when nothing is stuck; 503 names what is."""
+    stuck = [follower.generation.family.name for follower in here.followers if follower.failing]
+    if stuck:
+        raise Problem(503, detail=f"These projections wait for a disk or a connection: {', '.join(stuck)}.")
+    return Response(status_code=204)
+
+
+async def _lines(
+    here: Platform,
+    after: int,
+    subject: str | None,
+    type_: str | None,
+    limit: int | None,
+    *,
+    follow: bool,
+    reveal: bool,
+) -> AsyncIterator[str]:
+    types = None if type_ is None else [type_]
+    pages = here.log.store.follow(after, types=types) if follow else here.log.store.pages(after, types=types)
+    left = limit
+    async for page in pages:
+        for event in page.events:
+            if subject is not None and event.subject != subject:
+                continue
+            yield json.dumps(as_json(event, _data(here, event, reveal=reveal)), ensure_ascii=False) + "\n"
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return
+
+
+def _data(here: Platform, event: Recorded, *, reveal: bool) -> Any:
+    if not reveal:
+        return json.loads(event.data)
+    try:
+        return here.log.codec.revealed(event)
+    except UnreadableEvent:
+        return json.loads(event.data)
