@@ -45,6 +45,7 @@ def minor(amount: Decimal, digits: int, column: str) -> int:
     return units
 
 
+@lru_cache(maxsize=16_384)
 def customer_id(cell: str, column: str) -> str:
     """An outside customer id: `13085`, `13085.0` and `0013085` are the same one."""
     if not cell.strip():

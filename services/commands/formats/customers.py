@@ -26,7 +26,6 @@ class CustomerCsv:
 
     def __init__(self, path: Path) -> None:
         self._table = Table(path, REQUIRED, OPTIONAL)
-        self.rows = 0
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +58,6 @@ class CustomerCsv:
         """
         batch = CustomerBatch()
         for row, given in self._table.rows():
-            self.rows += 1
             try:
                 batch.add(read(self._table.pick(given)), row, given)
             except Rejected as reason:

@@ -59,7 +59,7 @@ class OrderFile:
         self._money = money
         self._table = Table(path, layout.columns)
         self._staging = Staging()
-        self.rows = 0
+        self._rows = 0
 
     def __enter__(self) -> Self:
         return self
@@ -97,12 +97,17 @@ class OrderFile:
                 self._staging.add(row, cells, self._layout.read(self._table.pick(cells), self._money, self._staging))
             except Rejected as reason:
                 rejects.append(Reject(row, cells, str(reason)))
-            self.rows += 1
-            if self.rows % CHUNK_ROWS == 0:
+            self._rows += 1
+            if self._rows % CHUNK_ROWS == 0:
                 yield rejects
                 rejects = []
         self._staging.group()
         yield rejects
+
+    @property
+    def customer_count(self) -> int:
+        """How many customers `customers()` will give."""
+        return self._staging.customer_count
 
     @property
     def order_count(self) -> int:

@@ -74,6 +74,13 @@ class Staging:
         (count,) = self._db.execute("SELECT count(*) FROM orders").fetchone()
         return int(count)
 
+    @property
+    def customer_count(self) -> int:
+        """How many customers have an order."""
+        query = "SELECT count(DISTINCT customer) FROM orders JOIN lines ON lines.row = orders.first"
+        (count,) = self._db.execute(query).fetchone()
+        return int(count)
+
     def customers(self) -> Iterator[str]:
         """Everyone who has an order, each once."""
         query = "SELECT DISTINCT customer FROM orders JOIN lines ON lines.row = orders.first"

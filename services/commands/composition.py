@@ -1,0 +1,29 @@
+"""What the commands need of the rest of Rapport; `services/cli.py` fills it in, tests put doubles here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.commands.client import OpenApp
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How `rapport up` is to run: in which folder, on which port, and with which Kafka, if any."""
+
+    data: Path
+    port: int
+    kafka: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The parts that only the composition root may import."""
+
+    open_app: OpenApp
+    serve: Callable[[Serving], Coroutine[Any, Any, None]]
+    create_topics: Callable[[str], Coroutine[Any, Any, list[str]]]
+    """Creates what is missing on HOST:PORT; gives the topics' names."""

@@ -1,0 +1,79 @@
+"""What a command prints on stdout: one JSON document for scripts, tables for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+UNDEFINED = "-"
+"""What people see where a figure has no value."""
+_PLAIN_WIDTH = 160
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on one line."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Names and values, one a row."""
+    table = _table(title, ("", ""), show_header=False)
+    for name, value in facts.items():
+        table.add_row(Text(name, style="cyan"), _text(value))
+    _console().print(table)
+
+
+def print_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table; numbers stand to the right."""
+    table = _table(title, columns)
+    for row in rows:
+        table.add_row(*(_text(value) for value in row))
+    _console().print(table)
+
+
+def print_line(line: str, style: str = "") -> None:
+    """One line of text."""
+    _console().print(Text(line, style=style))
+
+
+def money(minor: int | None, currency: str | None) -> str:
+    """Minor units as people write them, e.g. `8,832,003.26 GBP`."""
+    from babel.numbers import get_currency_precision  # noqa: PLC0415 - slow to load, and scripts never get here
+
+    if minor is None:
+        return UNDEFINED
+    digits = get_currency_precision(currency) if currency else 2
+    return f"{minor / 10**digits:,.{digits}f} {currency or ''}".rstrip()
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """A number with separators; a dash for what is undefined."""
+    return UNDEFINED if value is None else f"{value:,.{decimals}f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _console() -> Console:
+    # A pipe has no width of its own, and 80 columns would wrap ids.
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+def _table(title: str, columns: Sequence[str], *, show_header: bool = True) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=show_header, title_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _text(value: Any) -> Text:
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, int | float):
+        return Text(number(value), justify="right")
+    return Text(UNDEFINED if value is None else str(value))

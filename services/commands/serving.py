@@ -1,0 +1,60 @@
+"""`rapport up` and `rapport topics`: what serves, and what it needs of Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Annotated
+
+import typer
+
+from services.commands.composition import Serving
+from services.commands.options import Data, Json, composition, target
+from services.commands.output import print_json, print_line
+
+topics = typer.Typer(help="The Kafka topics that the services publish to.", no_args_is_help=True)
+_BROKERS = re.compile(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*")
+
+
+def _brokers(text: str) -> str:
+    if not _BROKERS.fullmatch(text):
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT")
+    return text
+
+
+def up(
+    ctx: typer.Context,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0 takes a free one.")
+    ] = 8000,
+    kafka: Annotated[
+        str | None,
+        typer.Option("--kafka", parser=_brokers, metavar="HOST:PORT", help="Also relay every event to this Kafka."),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Serve all four services from one data folder, in one process, until Ctrl-C.
+
+    The folder is created when it is missing; the first start prints an administrator's password, once. Only one
+    process can serve a folder.
+    """
+    asyncio.run(composition(ctx).serve(Serving(target(data).data, port, kafka)))
+
+
+@topics.command("create")
+def create(
+    ctx: typer.Context,
+    kafka: Annotated[
+        str,
+        typer.Option(
+            "--kafka", envvar="RAPPORT_KAFKA", parser=_brokers, metavar="HOST:PORT", help="The Kafka to create them on."
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Create the topics that are missing: 12 partitions each, kept without limit."""
+    names = asyncio.run(composition(ctx).create_topics(kafka))
+    if as_json:
+        print_json(names)
+    else:
+        print_line("\n".join(names))
