@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from docker.errors import DockerException
@@ -47,28 +47,36 @@ class MavenKafka:
         return done.stdout.strip()
 
 
-def kafka(folder: Path) -> AbstractContextManager[str]:
-    """Give the address of a broker for as long as the context is open: KAFKA_BOOTSTRAP, else Docker's, else Maven's."""
-    if address := os.environ.get("KAFKA_BOOTSTRAP"):
-        return nullcontext(address)
+class DockerKafka:
+    """A broker in a container, for machines with Docker."""
+
+    def __init__(self) -> None:
+        self._container = KafkaContainer().with_kraft()
+        self._container.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
+        self._container.with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
+        self._container.with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
+        self._container.start()
+        self.address = self._container.get_bootstrap_server()
+
+    def down(self) -> None:
+        """Remove the container."""
+        self._container.stop()
+
+
+@contextmanager
+def kafka(folder: Path) -> Iterator[str]:
+    """Give HOST:PORT of a broker while the context is open: that of KAFKA_BOOTSTRAP, else Docker's, else Maven's."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield given
+        return
     try:
-        container = KafkaContainer("confluentinc/cp-kafka:8.1.0").with_kraft()
+        broker: DockerKafka | MavenKafka = DockerKafka()
     except DockerException:
-        return _started(folder)
-    return _contained(container)
-
-
-@contextmanager
-def _contained(container: KafkaContainer) -> Iterator[str]:
-    with container:
-        yield container.get_bootstrap_server()
-
-
-@contextmanager
-def _started(folder: Path) -> Iterator[str]:
-    broker = MavenKafka(folder)
-    yield broker.address
-    broker.down()
+        broker = MavenKafka(folder)
+    try:
+        yield broker.address
+    finally:
+        broker.down()
 
 
 def chromium() -> Path:
