@@ -97,7 +97,8 @@ class GuardedRoute(APIRoute):
         if who is None:
             raise TypeError(f"route {path} ({endpoint.__qualname__}) does not declare who may call it: add @may(…)")
         self.who = who
-        super().__init__(path, endpoint, **kwargs)
+        described = {"x-may": sorted(who), **(kwargs.pop("openapi_extra", None) or {})}
+        super().__init__(path, endpoint, openapi_extra=described, **kwargs)
         check_body(self)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
