@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Final, Generic, Self, TypeVar
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.clock import Clock, business_day, stamp, utc_now
 from shared.codec import Codec
@@ -19,6 +19,7 @@ from shared.errors import Conflict, Refused, Reused, Stale
 from shared.events import Event
 from shared.keyring import Keyring, fingerprint
 from shared.store import EventStore, History
+from shared.values import Instant, Zone
 
 _ATTEMPTS: Final = 10
 
@@ -28,8 +29,8 @@ class Command(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    occurred_at: AwareDatetime | None = Field(None, description="When it happened, with an offset; now if left out.")
-    timezone: str | None = Field(None, description="Zone of the business day; the installation's if left out.")
+    occurred_at: Instant | None = Field(None, description="When it happened, with an offset; now if left out.")
+    timezone: Zone | None = Field(None, description="Zone of the business day; the installation's if left out.")
 
     def stamped(self, now: datetime, timezone: str) -> Self:
         """The command with its time and zone filled in."""

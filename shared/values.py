@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 from babel import Locale
@@ -102,6 +103,14 @@ def _utc(instant: datetime) -> datetime:
     return moved
 
 
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):  # unknown, no name of a zone, or a folder of zones
+        raise ValueError("must be a time zone of the IANA database, such as Europe/Amsterdam") from None
+    return text
+
+
 @cache
 def countries() -> frozenset[str]:
     """The codes of ISO 3166-1, two letters each."""
@@ -151,6 +160,9 @@ Currency = Annotated[str, Field(strict=True, json_schema_extra={"pattern": "^[A-
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_utc)]
 """A moment, sent as text with its offset (RFC 3339) and kept in UTC."""
+
+Zone = Annotated[str, Field(strict=True, min_length=1, max_length=64), AfterValidator(_zone)]
+"""A time zone by its IANA name, e.g. `Europe/Amsterdam`."""
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31)]
 """How many: 1 to 2^31."""

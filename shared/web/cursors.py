@@ -27,7 +27,7 @@ _PLACE: Final = TypeAdapter(Place)
 
 def encode(place: Place) -> str:
     """The cursor as text that fits into a URL."""
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(json.dumps(place, ensure_ascii=False).encode()).rstrip(b"=").decode()
 
 
 def decode(text: str) -> Place:

@@ -26,6 +26,7 @@ from shared.values import (
     Prose,
     Text,
     UnitPrice,
+    Zone,
     countries,
     currencies,
     price,
@@ -47,6 +48,7 @@ class Sample(BaseModel):
     count: Count | None = None
     minor: Minor | None = None
     unit_price: UnitPrice | None = None
+    zone: Zone | None = None
 
 
 def sent(field: str, value: Any) -> Any:
@@ -165,3 +167,13 @@ def test_the_code_lists_hold_the_world_and_old_money():
 
 def test_a_unit_price_is_an_exact_number():
     assert price("0.1") + price("0.2") == Decimal("0.3")
+
+
+@pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "Europe", "Europe/Amsterdam ", "x" * 65])
+def test_a_zone_that_no_calendar_knows_is_refused(name):
+    with pytest.raises(ValidationError):
+        Sample(zone=name)
+
+
+def test_a_zone_is_kept_as_it_is_named():
+    assert Sample(zone="America/Argentina/Buenos_Aires").zone == "America/Argentina/Buenos_Aires"
