@@ -1,0 +1,148 @@
+"""Questions to the directory: one customer, the customer of an alias, pages of many."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from services.contacts import search_text
+from services.contacts.directory import census, customers, identifiers, order_days
+from shared.projections import Snapshot
+from shared.web.cursors import Place
+
+KindFilter = Literal["individual", "organisation", "household", "internal"]
+_PREFIX = "customer-"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A customer in a list; days count from 1970-01-01."""
+
+    id: UUID
+    name: str | None
+    alias: str | None
+    kind: str
+    internal: bool
+    country: str | None
+    version: int
+    last_contact: int | None
+    last_order: int | None
+
+
+@dataclass(frozen=True)
+class Card(Entry):
+    """A customer with all that is known of it; `told` says of each fact when and by whom."""
+
+    aliases: tuple[str, ...]
+    points: tuple[dict[str, Any], ...]
+    address: dict[str, Any] | None
+    told: dict[str, Any]
+    registered_at: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some customers in the order of their names, and where the next page begins."""
+
+    entries: tuple[Entry, ...]
+    next: Place | None
+
+
+def find(db: Snapshot, id_: UUID) -> Card | None:
+    """One customer, or None when the directory does not have it."""
+    row = db.execute(
+        sa.select(*_columns()).where(customers.c.customer == f"{_PREFIX}{id_}", _registered())
+    ).one_or_none()
+    if row is None:
+        return None
+    return Card(
+        **_entry(row, _last_orders(db, [row.customer])),
+        aliases=tuple(row.aliases),
+        points=tuple(row.points),
+        address=row.address,
+        told=row.told,
+        registered_at=row.registered_at,
+    )
+
+
+def resolve(db: Snapshot, alias: str) -> UUID | None:
+    """The customer that goes by `source:outside-id`; of several, the one that was given it first."""
+    customer = db.execute(
+        sa.select(identifiers.c.customer).where(identifiers.c.alias == alias).order_by(identifiers.c.position).limit(1)
+    ).scalar_one_or_none()
+    return UUID(customer.removeprefix(_PREFIX)) if customer else None
+
+
+def page(db: Snapshot, q: str, kind: KindFilter | None, cursor: Place | None, limit: int) -> Page:
+    """Customers by name, from the cursor on; all words of `q` must occur in name, alias or contact point."""
+    query = sa.select(*_columns()).where(_registered(), *_matching(q, kind))
+    if cursor is not None:
+        query = query.where(sa.tuple_(customers.c.sort_key, customers.c.customer) > sa.tuple_(*map(sa.literal, cursor)))
+    rows = db.execute(query.order_by(customers.c.sort_key, customers.c.customer).limit(limit + 1)).all()
+    shown = rows[:limit]
+    last_orders = _last_orders(db, [row.customer for row in shown])
+    entries = tuple(Entry(**_entry(row, last_orders)) for row in shown)
+    more = len(rows) > limit
+    return Page(entries, Place(shown[-1].sort_key, shown[-1].customer) if more else None)
+
+
+def count(db: Snapshot, q: str, kind: KindFilter | None) -> int:
+    """How many customers fit."""
+    if q.strip():
+        matching = sa.select(sa.func.count(customers.c.customer)).where(_registered(), *_matching(q, kind))
+        return int(db.execute(matching).scalar_one())
+    kinds = counts(db)
+    return kinds.get(kind, 0) if kind else kinds["all"]
+
+
+def counts(db: Snapshot) -> dict[str, int]:
+    """How many customers there are of each kind, of `internal` ones, and of `all`."""
+    kinds = {row.kind: row.customers for row in db.execute(sa.select(census.c.kind, census.c.customers))}
+    return {**kinds, "all": sum(number for kind, number in kinds.items() if kind != "internal")}
+
+
+def _registered() -> sa.ColumnElement[bool]:
+    # What other services report of a customer may arrive before its registration.
+    return customers.c.sort_key > ""
+
+
+def _matching(q: str, kind: KindFilter | None) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [
+        customers.c.search.like(pattern, escape="\\") for pattern in search_text.patterns(q)
+    ]
+    if kind == "internal":
+        conditions.append(customers.c.internal.is_(sa.true()))
+    elif kind is not None:
+        conditions.append(customers.c.kind == kind)
+    return conditions
+
+
+def _columns() -> list[sa.ColumnElement[Any]]:
+    c = customers.c
+    facts = [c.customer, c.name, c.kind, c.country, c.internal, c.aliases, c.points, c.address, c.told]
+    return [*facts, c.registered_at, c.sort_key, c.last_contact, c.version]
+
+
+def _entry(row: Any, last_orders: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": UUID(row.customer.removeprefix(_PREFIX)),
+        "name": row.name,
+        "alias": row.aliases[0] if row.aliases else None,
+        "kind": row.kind,
+        "internal": row.internal,
+        "country": row.country,
+        "version": row.version,
+        "last_contact": row.last_contact,
+        "last_order": last_orders.get(row.customer),
+    }
+
+
+def _last_orders(db: Snapshot, subjects: Collection[str]) -> dict[str, int]:
+    c = order_days.c
+    last = sa.func.max(c.day).label("last")
+    query = sa.select(c.customer, last).where(c.customer.in_(subjects), c.orders > 0).group_by(c.customer)
+    return {row.customer: row.last for row in db.execute(query)}
