@@ -17,16 +17,21 @@ from shared.events import Event
 from shared.values import Code, Currency
 
 
-class IssueCredit(Command):
-    """Money is owed to a customer; amounts are positive, the number is made of the id when none is given."""
+class NewCreditNote(Command):
+    """A credit note as somebody enters one; amounts are positive, the number is made of the id when none is given."""
 
-    credit_note_id: UUID
     customer_id: UUID
     order_id: UUID | None = None
     source: Source = DEFAULT_SOURCE
     number: Code | None = None
     currency: Currency
     lines: Annotated[tuple[Item, ...], Field(max_length=MAX_LINES)]
+
+
+class IssueCredit(NewCreditNote):
+    """Money is owed to a customer: a credit note under a new id."""
+
+    credit_note_id: UUID
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,20 @@ from shared.events import Event
 from shared.values import Code, Currency, Minor, Text
 
 
-class PlaceOrder(Command):
-    """A customer buys something; the number is made of the order's id when none is given."""
+class NewOrder(Command):
+    """An order as somebody enters one; the number is made of the order's id when none is given."""
 
-    order_id: UUID
     customer_id: UUID
     source: Source = DEFAULT_SOURCE
     number: Code | None = None
     currency: Currency
     lines: Annotated[tuple[Item, ...], Field(max_length=MAX_LINES)]
+
+
+class PlaceOrder(NewOrder):
+    """A customer buys something: an order under a new id."""
+
+    order_id: UUID
 
 
 class CancelOrder(Command):
