@@ -22,6 +22,12 @@ def calendar_day(value: int | date | datetime) -> date:
     return EPOCH + timedelta(days=value) if isinstance(value, int) else value
 
 
+def initials(name: str | None) -> str:
+    """The first letters of a name's first two words, a question mark for a name that is not known."""
+    letters = [word[0] for word in (name or "").split() if word[0].isalnum()]
+    return "".join(letters[:2]).upper() or "?"
+
+
 class Formats:
     """The formats of one language; every method gives a dash for None."""
 

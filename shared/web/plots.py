@@ -7,10 +7,13 @@ and `@money:GBP` at a `formatter` are formats of the reader's language. A data i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
+
+from shared.web.formats import EPOCH, calendar_day
 
 Option = dict[str, Any]
 Show = Callable[[float], str]
@@ -28,6 +31,20 @@ class Plot:
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not self.rows
+
+
+BARE: Option = {"splitLine": {"show": False}, "containShape": False}
+"""An axis without lines into the plot, exactly as long as its values."""
+LABELS = 8
+"""How many months a strip names at most."""
+
+
+def month_starts(first: int, last: int) -> list[int]:
+    """The first days of months from one business day to another, thinned out evenly to a readable number."""
+    day = calendar_day(first)
+    months = range(day.year * 12 + day.month, calendar_day(last).year * 12 + calendar_day(last).month)
+    starts = [(date(month // 12, month % 12 + 1, 1) - EPOCH).days for month in months]
+    return starts[:: max(1, -(-len(starts) // LABELS))]
 
 
 def plain(value: float) -> str:
@@ -86,7 +103,7 @@ def histogram(
     series: Option = {"type": "bar", "data": data, "barCategoryGap": "8%"}
     if mark:
         series["markLine"] = mark_line(*mark)
-    across = axis("value", unit, min=edges[0], max=edges[1], interval=every, splitLine={"show": False})
+    across = axis("value", unit, min=edges[0], max=edges[1], interval=every, **BARE)
     return Plot({"xAxis": across, "yAxis": axis("value", count), "series": [series]}, (unit, count), rows)
 
 
@@ -96,7 +113,6 @@ def bars(
     *,
     name: str,
     unit: str,
-    formatter: str = "@number",
     strong: Sequence[str] = (),
     show: Show = plain,
 ) -> Plot:
@@ -107,7 +123,6 @@ def bars(
         values: One value for each name.
         name: What the names are: heading of the table's first column.
         unit: What is measured, with its unit.
-        formatter: Token for the axis.
         strong: Names to draw in the accent colour; none means all.
         show: How a value is written at the bar, in the tooltip and in the table.
     """
@@ -121,8 +136,9 @@ def bars(
         for label, value in zip(labels, values, strict=True)
     ]
     option = {
-        "xAxis": axis("value", unit, formatter),
-        "yAxis": axis("category", data=list(labels), inverse=True),
+        "xAxis": {"type": "value", "show": False},
+        "yAxis": axis("category", data=list(labels), inverse=True, axisLine={"show": False}),
+        "grid": {"right": 64, "top": 8, "bottom": 0},
         "series": [{"type": "bar", "data": data, "barMaxWidth": 28}],
     }
     return Plot(option, (name, unit), [(label, show(value)) for label, value in zip(labels, values, strict=True)])
@@ -197,12 +213,15 @@ def strip(
     if due:
         line = mark_line(*due)
         series["markLine"] = {**line, "lineStyle": {"color": "@good", "width": 1.5}}
-        series["markLine"]["label"] = {**line["label"], "color": "@good"}
+        series["markLine"]["label"] = {**line["label"], "color": "@good", "align": "right"}
     if window:
         area = [[{"xAxis": window[0]}, {"xAxis": window[1]}]]
         series["markArea"] = {"silent": True, "itemStyle": {"color": "@good-soft"}, "data": area}
-    across = axis("value", "", "@month", min=first - margin, max=last + margin, splitLine={"show": False})
+    across = axis("value", "", "@month", min=first - margin, max=last + margin, **BARE)
+    across["axisLabel"]["alignMinLabel"] = "left"
+    across["axisLabel"]["customValues"] = month_starts(first - margin, last + margin)
     option = {"xAxis": across, "yAxis": axis("value", unit, formatter, splitNumber=2), "series": [series]}
+    option["yAxis"]["axisLabel"]["showMinLabel"] = False
     return Plot(option, (day, unit), rows)
 
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from shared.web.assets import Assets
-from shared.web.formats import Formats
+from shared.web.formats import Formats, initials
 from shared.web.i18n import LANGUAGES, N_, negotiate, translations
 from shared.web.plots import sparkline_svg
 
@@ -148,6 +148,7 @@ class Shell:
             instant=formats.instant,
             days=formats.days,
             ago=formats.ago,
+            initials=initials,
         )
         environment.globals.update(static=self.assets.url, icon=self.icon, sparkline=sparkline_svg)
         environment.globals["ui"] = environment.get_template("ui.html").module

@@ -36,7 +36,11 @@
     number: () => format({ notation: "compact", maximumFractionDigits: 1 }),
     percent: () => format({ style: "percent", maximumFractionDigits: 0 }),
     day: () => dates({ day: "numeric", month: "short" }),
-    month: () => dates({ month: "short", year: "2-digit" }),
+    // Months name their year only where it begins, and on the first label.
+    month: () => {
+      const [month, year, both] = [{ month: "short" }, { year: "numeric" }, { month: "short", year: "numeric" }].map(dates);
+      return (value, index) => (index === 0 ? both : day(value).getUTCMonth() ? month : year)(value);
+    },
     money,
   };
 
@@ -54,29 +58,34 @@
 
   const text = (colours) => ({ color: colours["@muted"], fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 });
 
-  const axis = (given, across, colours) => {
+  const axis = (given, across, width, colours) => {
     const valued = given.type === "value";
-    const named = Boolean(given.name);
     return {
       nameGap: across ? 28 : 12,
       nameTextStyle: { ...text(colours), color: colours["@muted"], align: across ? "center" : "left" },
       axisTick: { show: false },
       splitLine: { lineStyle: { color: colours["@grid"] } },
-      ...given,
-      ...(!across && named ? { nameLocation: given.inverse ? "start" : "end" } : {}),
       axisLine: { show: across || !valued, lineStyle: { color: colours["@grid"] } },
-      axisLabel: { ...text(colours), hideOverlap: true, ...given.axisLabel },
+      ...given,
+      ...(!across && given.name ? { nameLocation: "end" } : {}),
+      axisLabel: {
+        ...text(colours),
+        hideOverlap: true,
+        margin: 10,
+        ...(!across && !valued ? { width: width * 0.4, overflow: "truncate" } : {}),
+        ...given.axisLabel,
+      },
     };
   };
 
-  const dressed = (option, title, colours) => ({
+  const dressed = (option, title, width, colours) => ({
     ...option,
     animation: !calm.matches,
     animationDuration: 300,
     textStyle: text(colours),
     color: ["@tone1", "@tone2", "@tone3", "@tone4", "@tone5", "@tone6"].map((token) => colours[token]),
     aria: { enabled: true, label: { description: title }, decal: { show: (option.series ?? []).length > 1 } },
-    grid: { left: 4, right: 12, top: option.yAxis?.name ? 34 : 24, bottom: option.xAxis?.name ? 30 : 4, containLabel: true, ...option.grid },
+    grid: { left: 4, right: 12, top: option.yAxis?.name ? 36 : 24, bottom: option.xAxis?.name ? 30 : 8, containLabel: true, ...option.grid },
     tooltip: {
       renderMode: "richText", // the HTML one writes inline styles, which the content security policy refuses
       confine: true,
@@ -87,8 +96,8 @@
       formatter: (item) => item.data?.tip ?? "",
       ...option.tooltip,
     },
-    xAxis: option.xAxis && axis(option.xAxis, true, colours),
-    yAxis: option.yAxis && axis(option.yAxis, false, colours),
+    xAxis: option.xAxis && axis(option.xAxis, true, width, colours),
+    yAxis: option.yAxis && axis(option.yAxis, false, width, colours),
     series: (option.series ?? []).map((series) => ({
       label: text(colours),
       emphasis: { focus: "none", itemStyle: { opacity: 0.8 } },
@@ -119,7 +128,7 @@
     const given = JSON.parse(document.getElementById(element.dataset.plot).textContent);
     const colours = palette();
     const chart = window.echarts.getInstanceByDom(element) ?? window.echarts.init(element, null, { renderer: "svg" });
-    chart.setOption(dressed(resolve(given, colours), element.dataset.title, colours), true);
+    chart.setOption(dressed(resolve(given, colours), element.dataset.title, element.clientWidth, colours), true);
     element.classList.add("plot-drawn");
     sizes.observe(element);
   };

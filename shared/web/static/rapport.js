@@ -94,7 +94,7 @@
   };
 
   const page = {
-    "/": () => document.getElementById("search")?.select() ?? document.getElementById("search")?.focus(),
+    "/": () => document.getElementById("search")?.select(),
     "?": () => open("shortcuts"),
     j: () => moveRow(1),
     k: () => moveRow(-1),
