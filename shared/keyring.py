@@ -78,7 +78,7 @@ class SqliteKeyring:
                 "INSERT INTO keys VALUES (?, NULL) ON CONFLICT(subject) DO UPDATE SET key = NULL", (subject,)
             )
             # the old page may still stand in the log: fold it into the file, where secure_delete has zeroed it
-            self._db.pragma("wal_checkpoint(TRUNCATE)")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import attrgetter
 from typing import Any
 
 from shared.service import Platform
@@ -14,7 +15,7 @@ async def projections(here: Platform) -> list[dict[str, Any]]:
     head = await here.log.store.position()
     entries = []
     for generation in here.models.generations:
-        position = min(await asyncio.to_thread(lambda g=generation: g.position), head)
+        position = min(await asyncio.to_thread(attrgetter("position"), generation), head)
         entries.append(
             {
                 "family": generation.family.name,

@@ -39,17 +39,21 @@ class Chain:
     def check(self, event: Recorded) -> None:
         """Take the next event of the log."""
         version, previous = self._ends.get(event.stream, (-1, FIRST_HASH))
-        sound = (
-            event.position > self.head
-            and event.version == version + 1
-            and event.hash == chained(previous, event.stream, event.version, event)
-            and event.meta.subject == event.subject
-        )
-        if not sound and self.first_bad is None:
+        follows = event.position > self.head and event.version == version + 1
+        if not (follows and _sound(event, previous)) and self.first_bad is None:
             self.first_bad = event.position
         self.events += 1
         self.head = event.position
         self._ends[event.stream] = (event.version, event.hash)
+
+
+def _sound(event: Recorded, previous: bytes) -> bool:
+    try:
+        return (
+            event.hash == chained(previous, event.stream, event.version, event) and event.meta.subject == event.subject
+        )
+    except Exception:  # noqa: BLE001, whatever was done to the bytes, they are not what was stored
+        return False
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,15 @@ from shared.envelope import Recorded, as_json
 from shared.errors import UnreadableEvent
 from shared.events import registered
 from shared.service import Platform, platform
+from shared.values import Name
 from shared.verify import verify
+from shared.web import guard
 from shared.web.freshness import fresh
-from shared.web.guard import Role, may, principal, router
+from shared.web.guard import Role, may, principal
 from shared.web.problems import Problem
 from shared.web.tokens import After
-from shared.values import Name
 
-router_ = router(prefix="/api/v1")
+router = guard.router(prefix="/api/v1")
 Here = Annotated[Platform, Depends(platform)]
 NDJSON = "application/x-ndjson"
 MAX_WAIT = 60.0
@@ -46,7 +47,7 @@ class Account(BaseModel):
     secret: str
 
 
-@router_.get("/events", response_class=StreamingResponse)
+@router.get("/events", response_class=StreamingResponse)
 @may("operator", "privacy_officer", "analyst")
 async def events(
     request: Request,
@@ -70,7 +71,7 @@ async def events(
     return StreamingResponse(lines, media_type=NDJSON)
 
 
-@router_.get("/projections")
+@router.get("/projections")
 @may("operator", "analyst", "manager")
 async def projections(
     request: Request, here: Here, after: After = None, wait: Annotated[float, Query(ge=0, le=MAX_WAIT)] = 5.0
@@ -81,7 +82,7 @@ async def projections(
     return await status.projections(here)
 
 
-@router_.post("/verify", response_class=StreamingResponse)
+@router.post("/verify", response_class=StreamingResponse)
 @may("operator")
 async def run_verify(here: Here) -> StreamingResponse:
     """Check the chain of hashes and compare every projection with a fresh fold; progress and result, one a line."""
@@ -93,28 +94,28 @@ async def run_verify(here: Here) -> StreamingResponse:
     return StreamingResponse(lines(), media_type=NDJSON)
 
 
-@router_.post("/staff", status_code=201)
+@router.post("/staff", status_code=201)
 @may("admin")
 def add_staff(here: Here, new: NewAccount) -> Account:
     """Let a member of staff in."""
     return Account(name=new.name, role=new.role, secret=here.accounts.add_staff(new.name, new.role))
 
 
-@router_.post("/tokens", status_code=201)
+@router.post("/tokens", status_code=201)
 @may("admin")
 def add_token(here: Here, new: NewAccount) -> Account:
     """Let a script in."""
     return Account(name=new.name, role=new.role, secret=here.accounts.add_token(new.name, new.role))
 
 
-@router_.get("/livez", status_code=204)
+@router.get("/livez", status_code=204)
 @may("anyone")
 async def alive() -> Response:
     """The process answers."""
     return Response(status_code=204)
 
 
-@router_.get("/readyz", status_code=204)
+@router.get("/readyz", status_code=204)
 @may("anyone")
 async def ready(here: Here) -> Response:
     """204 when nothing is stuck; 503 names what is."""

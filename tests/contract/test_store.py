@@ -1,0 +1,224 @@
+"""What every event store adapter keeps. A second adapter is one more entry in ADAPTERS."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.envelope import NO_STREAM, Draft, Head, Metadata, chained, pack
+from shared.errors import Conflict, StoreFailed, StoreInUse, TooLarge
+from shared.sqlite_store import SqliteStore
+from shared.store import MAX_EVENT_BYTES, PAGE_EVENTS, EventStore
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncIterator[EventStore]:
+    store = SqliteStore(folder / "events.db")
+    yield store
+    await store.close()
+
+
+ADAPTERS: dict[str, Callable] = {"sqlite": sqlite}
+
+
+@pytest.fixture(params=ADAPTERS)
+def reopen(request, tmp_path):
+    return lambda: ADAPTERS[request.param](tmp_path)
+
+
+@pytest.fixture
+async def store(reopen):
+    async with reopen() as store:
+        yield store
+
+
+def draft(type_="crm.test.Happened", subject="customer-1", schema=1, **data) -> Draft:
+    meta = Metadata(subject, "test", str(uuid4()), "0", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+    return Draft(uuid4().bytes, type_, schema, subject, json.dumps(data).encode(), pack(meta))
+
+
+async def everything(store, after=0, types=None):
+    return [event async for page in store.pages(after, types=types) for event in page.events]
+
+
+async def test_a_new_stream_starts_at_version_zero(store):
+    history = await store.load("order-1")
+    assert history.events == ()
+    assert history.head == NO_STREAM
+    recorded = await store.append("order-1", history.head, [draft(n=1), draft(n=2)])
+    assert [event.version for event in recorded] == [0, 1]
+    assert (await store.load("order-1")).events == tuple(recorded)
+
+
+async def test_what_was_appended_is_read_back_byte_for_byte(store):
+    one = draft(text="ž – 漢 – \u2028")
+    (recorded,) = await store.append("order-1", NO_STREAM, [one])
+    (loaded,) = (await store.load("order-1")).events
+    assert loaded == recorded
+    assert loaded[3:9] == one
+
+
+async def test_the_hash_chains_each_event_to_the_one_before(store):
+    await store.append("order-1", NO_STREAM, [draft(), draft()])
+    history = await store.load("order-1")
+    await store.append("order-1", history.head, [draft()])
+    previous = NO_STREAM.hash
+    for event in (await store.load("order-1")).events:
+        assert event.hash == chained(previous, "order-1", event.version, event)
+        previous = event.hash
+    assert (await store.load("order-1")).head == Head(2, previous)
+
+
+async def test_an_append_to_an_older_head_conflicts_and_changes_nothing(store):
+    await store.append("order-1", NO_STREAM, [draft()])
+    head = (await store.load("order-1")).head
+    await store.append("order-1", head, [draft()])
+    for old in (NO_STREAM, head, Head(1, b"x" * 32), Head(9, head.hash)):
+        with pytest.raises(Conflict):
+            await store.append("order-1", old, [draft(), draft()])
+    assert len(await everything(store)) == 2
+
+
+async def test_one_of_many_that_append_at_once_wins(store):
+    outcomes = await asyncio.gather(
+        *(store.append("order-1", NO_STREAM, [draft(n=n)]) for n in range(50)), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 49
+    assert len((await store.load("order-1")).events) == 1
+
+
+async def test_appends_that_arrive_together_all_stand_in_one_order(store):
+    done = await asyncio.gather(*(store.append(f"order-{n}", NO_STREAM, [draft(n=n)] * 3) for n in range(300)))
+    assert sorted(event.position for some in done for event in some) == [e.position for e in await everything(store)]
+    assert all(some[0].position + 2 == some[2].position for some in done)
+
+
+async def test_positions_only_grow_and_pages_end_at_the_head(store):
+    for n in range(PAGE_EVENTS // 100 + 3):
+        await asyncio.gather(*(store.append(f"s-{n}-{m}", NO_STREAM, [draft()]) for m in range(100)))
+    pages = [page async for page in store.pages(0)]
+    positions = [event.position for page in pages for event in page.events]
+    assert positions == sorted(set(positions))
+    assert len(positions) == PAGE_EVENTS + 300
+    assert pages[-1].position == await store.position() == positions[-1]
+    assert [e.position for e in await everything(store, after=positions[500])] == positions[501:]
+
+
+async def test_pages_of_some_types_pass_over_the_others_and_say_how_far(store):
+    await store.append("a", NO_STREAM, [draft("crm.test.A"), draft("crm.test.B", schema=2), draft("crm.test.A")])
+    assert [event.type for event in await everything(store, types=["crm.test.B"])] == ["crm.test.B"]
+    pages = [page async for page in store.pages(0, types=["crm.test.Nothing"])]
+    assert [(page.events, page.position) for page in pages] == [([], await store.position())]
+    assert [page async for page in store.pages(await store.position())] == []
+
+
+async def test_followers_see_what_comes_later(store):
+    await store.append("a", NO_STREAM, [draft(n=0)])
+    seen = []
+
+    async def follow():
+        async for page in store.follow(0):
+            seen.extend(page.events)
+            if len(seen) == 20:
+                return
+
+    following = asyncio.create_task(follow())
+    for n in range(1, 20):
+        await store.append(f"a-{n}", NO_STREAM, [draft(n=n)])
+    await asyncio.wait_for(following, 10)
+    assert seen == await everything(store)
+
+
+async def test_an_event_over_the_cap_is_refused_before_anything_is_written(store):
+    with pytest.raises(TooLarge, match="crm.test.Happened"):
+        await store.append("a", NO_STREAM, [draft(), draft(text="x" * MAX_EVENT_BYTES)])
+    assert await store.position() == 0
+
+
+async def test_everything_is_there_after_a_restart_under_the_same_id(reopen):
+    async with reopen() as store:
+        identity = store.id
+        await store.append("a", NO_STREAM, [draft(), draft()])
+        before = await everything(store)
+    async with reopen() as store:
+        assert store.id == identity
+        assert await everything(store) == before
+        head = (await store.load("a")).head
+        (event,) = await store.append("a", head, [draft()])
+        assert event.version == 2
+        assert event.position > before[-1].position
+
+
+async def test_a_caller_that_is_cancelled_does_not_undo_its_append(store):
+    appending = asyncio.create_task(store.append("a", NO_STREAM, [draft()]))
+    await asyncio.sleep(0)
+    appending.cancel()
+    await asyncio.gather(appending, return_exceptions=True)
+    events = (await store.load("a")).events
+    with_head = await store.append("a", (await store.load("a")).head, [draft()])
+    assert with_head[0].version == len(events)
+
+
+async def test_random_appends_keep_every_stream_whole(store):
+    rng = random.Random(11)
+    for _ in range(200):
+        stream = f"s-{rng.randrange(9)}"
+        history = await store.load(stream)
+        await store.append(stream, history.head, [draft() for _ in range(rng.randint(1, 4))])
+    for n in range(9):
+        events = (await store.load(f"s-{n}")).events
+        assert [event.version for event in events] == list(range(len(events)))
+
+
+async def test_a_second_writing_process_is_refused(tmp_path):
+    async with sqlite(tmp_path):
+        with pytest.raises(StoreInUse, match="one writer"):
+            SqliteStore(tmp_path / "events.db")
+        beside = SqliteStore(tmp_path / "events.db", writable=False)
+        with pytest.raises(StoreFailed, match="reading only"):
+            await beside.append("a", NO_STREAM, [draft()])
+        await beside.close()
+
+
+async def test_a_reader_beside_the_writer_follows_it(tmp_path):
+    async with sqlite(tmp_path) as store:
+        await store.append("a", NO_STREAM, [draft()])
+        beside = SqliteStore(tmp_path / "events.db", writable=False)
+        await store.append("b", NO_STREAM, [draft()])
+        assert await beside.position() == 2
+        assert len(await everything(beside)) == 2
+        await beside.close()
+
+
+async def test_a_full_disk_fails_the_append_and_nothing_of_it_stays(tmp_path):
+    async with sqlite(tmp_path) as store:
+        await store.append("a", NO_STREAM, [draft()])
+        pages = store._db.pragma("page_count")
+        store._db.pragma("max_page_count", pages + 1)
+        with pytest.raises(StoreFailed, match="not durable"):
+            await asyncio.gather(*(store.append(f"b-{n}", NO_STREAM, [draft(text="x" * 50_000)]) for n in range(9)))
+        store._db.pragma("max_page_count", 1_000_000)
+        assert await store.position() == 1
+        (event,) = await store.append("c", NO_STREAM, [draft()])
+        assert event.position == 2
+
+
+async def test_a_slow_disk_is_committed_to_beside_the_loop(tmp_path):
+    async with sqlite(tmp_path) as store:
+        store._commit_seconds = 10.0
+        done = await asyncio.gather(*(store.append(f"s-{n}", NO_STREAM, [draft()]) for n in range(1000)))
+        assert sorted(some[0].position for some in done) == list(range(1, 1001))
+
+
+async def test_many_appends_share_one_fsync(tmp_path):
+    async with sqlite(tmp_path) as store:
+        commits = []
+        commit = store._writer.commit
+        store._writer.commit = lambda batch: commits.append(len(batch)) or commit(batch)
+        await asyncio.gather(*(store.append(f"s-{n}", NO_STREAM, [draft()]) for n in range(64)))
+        assert commits == [64]
