@@ -1,5 +1,6 @@
 """A small business for tests of the core: orders with lines, placed and cancelled, with a personal note."""
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -143,7 +144,7 @@ gaps = Derived("gaps", of=(days, cards), by="customer", key=(Whole("length"),), 
 @gaps.group
 def _(customer, rows):
     bought = sorted({row.day for row in rows[days] if row.orders > 0})
-    return [(later - earlier, 1) for earlier, later in zip(bought, bought[1:], strict=False)]
+    return [(later - earlier, 1) for earlier, later in itertools.pairwise(bought)]
 
 
 family = Family("shop", version=1, tables=(days, codes, cards, orders, gaps))

@@ -104,7 +104,7 @@ def test_a_card_holds_each_fact_with_its_time_and_who_told_it(histories: Histori
     assert (card.alias, card.aliases, card.version) == ("cdnow:1516", ("cdnow:1516", "erp:0042"), 5)
     assert card.address == {"lines": "Ilica 1", "postal_code": None, "city": "Zagreb", "country": "HR"}
     assert card.registered_at == "2026-03-02T09:30:00.000000Z"
-    assert card.told["name"] == {"at": "2026-03-02T09:31:00.000000Z", "by": "staff:jdewit"}
+    assert card.told["name"] == {"at": "2026-03-02T09:31:00.000000Z", "by": "staff:jdewit", "version": 1}
     assert card.told["country"]["at"] == "2026-03-02T09:33:00.000000Z"
 
 
