@@ -15,7 +15,7 @@ app = typer.Typer(help="Read the log of events.", no_args_is_help=True)
 _PATH = "/api/v1/events"
 
 After = Annotated[
-    str | None, typer.Option("--after", metavar="POSITION", help="Only events after this position.", show_default=False)
+    int | None, typer.Option("--after", min=0, metavar="POSITION", help="Only events after this position.")
 ]
 Subject = Annotated[
     str | None, typer.Option("--subject", metavar="ID", help="Only events about this subject, e.g. customer-<uuid>.")
@@ -65,7 +65,7 @@ def tail(
     """Print the last events and then each new one as it is recorded, until Ctrl-C."""
 
     async def run(client: Client) -> None:
-        start = after or await _before_the_end(client, last)
+        start = await _before_the_end(client, last) if after is None else after
         events = client.lines(
             "GET", _PATH, after=start, subject=subject, type=type_, reveal=_flag(reveal), follow="true"
         )
@@ -74,9 +74,9 @@ def tail(
     reach(ctx, data, run)
 
 
-async def _before_the_end(client: Client, last: int) -> str:
+async def _before_the_end(client: Client, last: int) -> int:
     families = await client.get("/api/v1/projections")
-    return str(max(0, max((family["head"] for family in families), default=0) - last))
+    return max(0, max((int(family["head"]) for family in families), default=0) - last)
 
 
 def _flag(wanted: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ import httpx2
 Message = MutableMapping[str, Any]
 ASGIApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 _CHUNKS_AHEAD = 8
+_log = logging.getLogger(__name__)
 
 
 class InProcess(httpx2.AsyncBaseTransport):
@@ -37,17 +39,20 @@ class _Exchange(httpx2.AsyncByteStream):
         self._requests = [{"type": "http.request", "body": body, "more_body": False}]
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_CHUNKS_AHEAD)
         self._closed = asyncio.Event()
+        self._complete = False
+        self._broken: httpx2.TransportError | None = None
         self.started: asyncio.Future[tuple[int, list[tuple[bytes, bytes]]]] = asyncio.get_running_loop().create_future()
 
     async def run(self, app: ASGIApp, scope: Message) -> None:
         try:
             await app(scope, self._receive, self._send)
-        except Exception as error:
-            if self.started.done():
-                raise
-            self.started.set_exception(error)
-        finally:
-            await self._chunks.put(None)
+        except Exception as error:  # noqa: BLE001 - whatever the app raises, the caller must get an answer
+            # Frameworks answer 500 and raise all the same, for the server's log; here the log is ours.
+            _log.exception("the app failed: method=%s", scope["method"])
+            self._broken = None if self._complete else httpx2.RemoteProtocolError(f"the app failed: {error!r}")
+        if not self.started.done():
+            self.started.set_exception(self._broken or httpx2.RemoteProtocolError("the app gave no answer"))
+        await self._chunks.put(None)
 
     async def _receive(self) -> Message:
         if self._requests:
@@ -58,13 +63,16 @@ class _Exchange(httpx2.AsyncByteStream):
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started.set_result((message["status"], list(message.get("headers", ()))))
-        elif message["type"] == "http.response.body" and message.get("body"):
-            await self._chunks.put(message["body"])
+        elif message["type"] == "http.response.body":
+            self._complete = not message.get("more_body", False)
+            if message.get("body"):
+                await self._chunks.put(message["body"])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (chunk := await self._chunks.get()) is not None:
             yield chunk
-        await self.task
+        if self._broken:
+            raise self._broken
 
     async def aclose(self) -> None:
         self._closed.set()

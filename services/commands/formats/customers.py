@@ -76,6 +76,8 @@ def read(row: list[str]) -> Customer:
         Rejected: When there is no outside_id, or a value does not read.
     """
     outside_id, kind, name, country, email, phone = row
+    if not outside_id.strip():
+        raise Rejected("outside_id: empty")
     wanted = kind.strip().lower()
     if wanted and wanted not in KINDS:
         raise Rejected(f"kind: {cells.shown(kind)} is not one of {', '.join(KINDS)}")

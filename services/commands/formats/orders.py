@@ -111,7 +111,7 @@ class OrderFile:
 
     @property
     def order_count(self) -> int:
-        """How many orders and credit notes `batches()` will give."""
+        """How many orders and credit notes `batches()` will give, those it rejects included."""
         return self._staging.order_count
 
     def customers(self) -> Iterator[list[str]]:
@@ -132,9 +132,10 @@ class OrderFile:
         for item in self._staging.orders():
             if isinstance(item, Reject):
                 batch.rejects.append(item)
-                continue
-            (batch.credit_notes if item.credit else batch.orders).append(item)
-            lines += len(item.lines)
+                lines += 1
+            else:
+                (batch.credit_notes if item.credit else batch.orders).append(item)
+                lines += len(item.lines)
             if max(len(batch.orders), len(batch.credit_notes)) == BATCH_ORDERS or lines >= BATCH_LINES:
                 yield batch
                 batch = OrderBatch()

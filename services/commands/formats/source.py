@@ -23,9 +23,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 class Source:
     """An open import file; `done` of `size` bytes (as stored on disk) are read, for progress."""
 
-    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._max_bytes = max_bytes
         try:
             self._raw = path.open("rb")
         except OSError as error:
@@ -60,8 +59,8 @@ class Source:
             total += len(line)
             if len(line) > MAX_LINE:
                 raise BadFile(f"{self.path}: line {number} is longer than {MAX_LINE:,} bytes")
-            if total > self._max_bytes:
-                raise BadFile(f"{self.path}: unpacks to more than {self._max_bytes:,} bytes")
+            if total > MAX_BYTES:
+                raise BadFile(f"{self.path}: unpacks to more than {MAX_BYTES:,} bytes")
             yield line.removeprefix(_BOM) if number == 1 else line
 
     def _raw_lines(self) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from services.commands.formats.records import BadFile, Rejected
-from services.commands.formats.source import MAX_BYTES, Source, decoded
+from services.commands.formats.source import Source, decoded
 
 MAX_ROWS = 100_000_000
 """How many rows one file may have."""
@@ -18,18 +18,9 @@ MAX_ROWS = 100_000_000
 class Table:
     """A CSV file with a header; a missing column refuses it when it is opened, before any row is read."""
 
-    def __init__(
-        self,
-        path: Path,
-        required: Sequence[str],
-        optional: Sequence[str] = (),
-        *,
-        max_bytes: int = MAX_BYTES,
-        max_rows: int = MAX_ROWS,
-    ) -> None:
+    def __init__(self, path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> None:
         self.path = path
-        self.source = Source(path, max_bytes=max_bytes)
-        self._max_rows = max_rows
+        self.source = Source(path)
         self._row = 1
         try:
             self._records = csv.reader(self._text())
@@ -54,8 +45,8 @@ class Table:
             BadFile: When a row is not CSV or not UTF-8, or there are too many.
         """
         while (cells := self._next()) is not None:
-            if self._row - 1 > self._max_rows:
-                raise BadFile(f"{self.path}: has more than {self._max_rows:,} rows")
+            if self._row - 1 > MAX_ROWS:
+                raise BadFile(f"{self.path}: has more than {MAX_ROWS:,} rows")
             yield self._row - 1, cells
 
     def pick(self, cells: Sequence[str]) -> list[str]:
