@@ -1,0 +1,238 @@
+"""The relay: publishes a service's events from the store to its Kafka topic, in order, each in one transaction.
+
+The checkpoint is a record in the same transaction as the events before it, so the topic and the checkpoint never
+disagree. What a publish led to is known only when Kafka has confirmed it; after anything else the relay starts over
+from the last checkpoint. Readers get every event at least once, in order per subject, whatever happens here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any, Final, Never
+
+import aiokafka.producer.sender
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
+
+from shared.checkpoint import last_checkpoint, packed
+from shared.cloudevents import record
+from shared.envelope import Recorded
+from shared.errors import RapportError
+from shared.store import PAGE_EVENTS, EventStore, Page
+from shared.topics import WrongTopic, checkpoints, create_topics, partition, topic, type_prefix
+
+# Between transactions aiokafka waits this long for the one before to settle; its 20 ms would halve the throughput.
+aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
+
+_EVENTS_IN_ONE: Final = 5_000
+_BATCH_BYTES: Final = 1_000_000
+"""Below the broker's default limit of 1 MiB, and above the largest event."""
+_READ_AHEAD: Final = 0.05
+"""Seconds a full page waits for the next, to share its transaction."""
+_SKIPPED: Final = 100_000
+"""Positions of other services' events after which the checkpoint is moved although there is nothing to publish."""
+_ANSWER: Final = 20.0
+"""Seconds. aiokafka waits for ever where it should raise, so every call is bounded here."""
+_TRANSACTION: Final = 60.0
+"""Seconds until Kafka itself gives a transaction up; longer than an answer may take."""
+_CLOSING: Final = 5.0
+_SHORTEST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Fenced(RapportError):
+    """Another relay has taken over this service's topic."""
+
+
+class OtherStore(RapportError):
+    """The topic holds what this store does not: it was filled from another one, or from a later state of it."""
+
+
+class State(StrEnum):
+    """What a relay is doing."""
+
+    STARTING = "starting"
+    RELAYING = "relaying"
+    RETRYING = "retrying"
+    FENCED = "fenced"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+
+
+class Relay:
+    """Publishes one service's events for as long as `run` is running.
+
+    `published` is the position up to which the service's events are in Kafka, `state` and `error` say how it goes.
+    """
+
+    def __init__(self, store: EventStore, bootstrap: str, service: str, *, prefix: str = "") -> None:
+        self.service = service
+        self.state = State.STARTING
+        self.error: str | None = None
+        self.published = 0
+        self._store = store
+        self._bootstrap = bootstrap
+        self._prefix = prefix
+        self._topic = topic(service, prefix)
+        self._checkpoints = checkpoints(service, prefix)
+        self._saved = 0
+
+    async def run(self) -> Never:
+        """Relay for ever; what Kafka or the store cannot do now is tried again.
+
+        Raises:
+            Fenced: another relay took over; this one must not fight it.
+            OtherStore: the topic was filled from another store.
+            WrongTopic: the topic exists with another number of partitions.
+        """
+        pause = _SHORTEST_PAUSE
+        try:
+            while True:
+                before = self.published
+                try:
+                    await self._relay()
+                except (Fenced, OtherStore, WrongTopic):
+                    raise
+                except Exception as error:  # noqa: BLE001, whatever was raised, what Kafka has is unknown: start over
+                    self.state, self.error = State.RETRYING, repr(error)
+                    _log.warning("relay of %s: %r; trying again from the checkpoint", self.service, error)
+                pause = _SHORTEST_PAUSE if self.published > before else min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311, spreads retries, guards nothing
+        except (Fenced, OtherStore, WrongTopic) as error:
+            self.state, self.error = State.FENCED if isinstance(error, Fenced) else State.REFUSED, str(error)
+            raise
+        except asyncio.CancelledError:
+            self.state = State.STOPPED
+            raise
+
+    async def _relay(self) -> Never:
+        async with asyncio.timeout(_ANSWER):
+            await create_topics(self._bootstrap, [self.service], prefix=self._prefix)
+        async with self._producer() as producer:
+            # only now: starting has fenced every earlier relay, so the checkpoint can no longer move under us
+            self.published = self._saved = await self._start_position()
+            self.state, self.error = State.RELAYING, None
+            async for events, position in self._pages(self.published):
+                if events or position - self._saved >= _SKIPPED:
+                    await self._publish(producer, events, position)
+                    self._saved = position
+                self.published = position
+        raise RapportError("the store ended its endless log")
+
+    async def _start_position(self) -> int:
+        async with asyncio.timeout(_ANSWER):
+            checkpoint = await last_checkpoint(self._bootstrap, self._checkpoints)
+        if checkpoint is None:
+            return 0
+        if checkpoint.store != str(self._store.id):
+            raise OtherStore(
+                f"{self._topic} was filled from the store {checkpoint.store}, this one is {self._store.id}:"
+                " use a topic prefix of its own, or delete the topics"
+            )
+        head = await self._store.position()
+        if checkpoint.position > head:
+            raise OtherStore(
+                f"{self._topic} holds events up to {checkpoint.position}, the store ends at {head}:"
+                " was it restored from a backup? Use a new topic prefix"
+            )
+        return checkpoint.position
+
+    async def _pages(self, after: int) -> AsyncIterator[tuple[list[Recorded], int]]:
+        """The service's events and the position reached; full pages are joined, nothing waits at the head."""
+        pages = self._store.follow(after)
+        upcoming = asyncio.ensure_future(_next(pages))
+        try:
+            while True:
+                page = await asyncio.shield(upcoming)
+                upcoming = asyncio.ensure_future(_next(pages))
+                events = self._ours(page)
+                while len(page.events) >= PAGE_EVENTS and len(events) < _EVENTS_IN_ONE:
+                    if not (await asyncio.wait({upcoming}, timeout=_READ_AHEAD))[0]:
+                        break
+                    page = upcoming.result()
+                    upcoming = asyncio.ensure_future(_next(pages))
+                    events += self._ours(page)
+                yield events, page.position
+        finally:
+            upcoming.cancel()
+            await asyncio.gather(upcoming, return_exceptions=True)
+            if isinstance(pages, AsyncGenerator):
+                await pages.aclose()
+
+    def _ours(self, page: Page) -> list[Recorded]:
+        # by prefix, not by the types this program knows: a newer replica may already write types of its own
+        ours = type_prefix(self.service)
+        return [event for event in page.events if event.type.startswith(ours)]
+
+    async def _publish(self, producer: Any, events: Sequence[Recorded], position: int) -> None:
+        """All of it and the checkpoint, or nothing."""
+        batches = await asyncio.to_thread(self._batches, producer, events)
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(_ANSWER):
+                await producer.begin_transaction()
+                sent = [await producer.send_batch(batch, self._topic, partition=number) for number, batch in batches]
+                key, content = packed(self.service, self._store.id, position)
+                sent.append(await producer.send(self._checkpoints, content, key=key, partition=0))
+                await asyncio.gather(*sent)
+                await producer.commit_transaction()
+        except ProducerFenced as error:
+            if time.monotonic() - begun >= _TRANSACTION:  # we were stopped for so long that Kafka gave us up
+                raise
+            raise Fenced(f"another relay publishes to {self._topic} now") from error
+
+    def _batches(self, producer: Any, events: Sequence[Recorded]) -> list[tuple[int, Any]]:
+        """Record batches by partition, those of one partition in order."""
+        full: list[tuple[int, Any]] = []
+        filling: dict[int, Any] = {}
+        for event in events:
+            key, content, headers = record(event, self._store.id)
+            number = partition(event.subject)
+            batch = filling.get(number)
+            if batch is None or not batch.append(timestamp=None, key=key, value=content, headers=headers):
+                if batch is not None:
+                    full.append((number, batch))
+                batch = filling[number] = producer.create_batch()
+                batch.append(timestamp=None, key=key, value=content, headers=headers)
+        return [*full, *filling.items()]
+
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[Any]:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            transactional_id=f"relay-{self._store.id}-{self.service}",
+            transaction_timeout_ms=int(_TRANSACTION * 1000),
+            acks="all",
+            max_batch_size=_BATCH_BYTES,
+            linger_ms=0,
+        )
+        try:
+            async with asyncio.timeout(_ANSWER):
+                await producer.start()
+            yield producer
+        finally:
+            await _close(producer)
+
+
+async def _next(pages: AsyncIterator[Page]) -> Page:
+    return await anext(pages)
+
+
+async def _close(producer: Any) -> None:
+    """Let go of a producer, also of one that hangs."""
+    try:
+        async with asyncio.timeout(_CLOSING):
+            await producer.stop()
+    except Exception as error:  # noqa: BLE001, it is given up either way; its successor fences it
+        _log.debug("closing a producer: %r", error)
+        if producer._sender.sender_task is not None:  # noqa: SLF001, stop() waits for ever while a broker is away
+            producer._sender.sender_task.cancel()  # noqa: SLF001
+        await producer.client.close()

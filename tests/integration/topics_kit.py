@@ -1,0 +1,134 @@
+"""Events to relay, and what a client of the topic sees of them."""
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from uuid import uuid5
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from shared.clock import stamp, utc_now
+from shared.envelope import FIRST_HASH, Draft, Head, Metadata, Recorded, chained, pack
+from shared.ids import NS
+from shared.sqlite_store import SqliteStore
+from shared.topics import PARTITIONS
+
+OURS = "crm.trials.TrialHeld"
+THEIRS = "crm.elsewhere.TrialHeld"
+SUBJECTS = 60
+
+
+def draft(number: int, type_: str = OURS) -> Draft:
+    subject = f"customer-{uuid5(NS, str(number % SUBJECTS))}"
+    command = uuid5(NS, f"command/{number}")
+    metadata = Metadata(
+        subject=subject,
+        actor="cli:zoë",
+        command_id=str(command),
+        command_hash=hashlib.sha256(str(number).encode()).hexdigest(),
+        occurred_at=stamp(utc_now()),
+        recorded_at=stamp(utc_now()),
+        correlation_id=str(command) if number % 2 else None,
+        causation_id=str(command) if number % 3 else None,
+        on_behalf_of="customer-ж" if number % 5 else None,
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if number % 7 else None,
+    )
+    return Draft(uuid5(command, "0").bytes, type_, 1, subject, b'{"number":%d}' % number, pack(metadata))
+
+
+async def fill(store: SqliteStore, numbers: Iterable[int]) -> None:
+    """One event per number: in the stream of its subject, every tenth of another service."""
+    streams: dict[str, list[Draft]] = defaultdict(list)
+    for number in numbers:
+        new = draft(number, THEIRS if number % 10 == 0 else OURS)
+        streams[f"trial{'' if new.type == OURS else 's-elsewhere'}-{new.subject}"].append(new)
+    heads: dict[str, Head] = {stream: (await store.load(stream)).head for stream in streams}
+    while streams:  # a few of each in turn, so that subjects are mixed in the log
+        for stream in list(streams):
+            drafts = streams[stream]
+            recorded = await store.append(stream, heads[stream], drafts[:3])
+            heads[stream] = Head(recorded[-1].version, recorded[-1].hash)
+            streams[stream] = drafts[3:]
+            if not streams[stream]:
+                del streams[stream]
+
+
+async def stored(store: SqliteStore, type_: str = OURS) -> list[Recorded]:
+    return [event async for page in store.pages(0) for event in page.events if event.type == type_]
+
+
+async def published(bootstrap: str, topic: str) -> list[Any]:
+    """Every committed record of a topic, by partition and offset."""
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    records: list[Any] = []
+    # where committed records end is not yet known right after a commit, so the end is that of all records
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as every:
+        ends = await every.end_offsets(places)
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed") as consumer:
+        consumer.assign(places)
+        for place in places:  # not seek_to_beginning: the default reset, under way since assign, may overtake it
+            consumer.seek(place, 0)
+        for place in places:
+            while await consumer.position(place) < ends[place]:
+                records += (await consumer.getmany(place, timeout_ms=100)).get(place, [])
+    return records
+
+
+def by_subject(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:
+    subjects: dict[str, list[Recorded]] = defaultdict(list)
+    for event in events:
+        subjects[event.subject].append(event)
+    return subjects
+
+
+def assert_chained(events: Sequence[Recorded]) -> None:
+    """The hashes of every stream follow from the events alone."""
+    last: dict[str, tuple[int, bytes]] = {}
+    for event in sorted(events, key=lambda event: (event.stream, event.version)):
+        version, previous = last.get(event.stream, (-1, FIRST_HASH))
+        assert event.version == version + 1
+        assert event.hash == chained(previous, event.stream, event.version, event)
+        last[event.stream] = (event.version, event.hash)
+
+
+async def until(condition: Any, *, seconds: float = 60.0) -> None:
+    """Wait for something that another task does."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110, the condition is another object's, which has no event to wait for
+            await asyncio.sleep(0.01)
+
+
+def step(monkeypatch: Any, method: str, when: str, nth: int, action: Callable[[], None]) -> None:
+    """Do something right before or after the nth call of a method of the Kafka producer."""
+    original = getattr(AIOKafkaProducer, method)
+    calls = 0
+
+    async def stepping(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == nth and when == "before":
+            action()
+            await asyncio.sleep(0)
+        result = await original(self, *args, **kwargs)
+        if calls == nth and when == "after":
+            action()
+            await asyncio.sleep(0)
+        return result
+
+    monkeypatch.setattr(AIOKafkaProducer, method, stepping)
+
+
+STEPS = [
+    ("start", "after", 1),
+    ("begin_transaction", "after", 1),
+    ("send_batch", "before", 5),
+    ("send_batch", "after", 12),
+    ("send", "before", 1),
+    ("send", "after", 1),
+    ("commit_transaction", "before", 1),
+    ("commit_transaction", "after", 1),
+    ("begin_transaction", "before", 2),
+    ("commit_transaction", "after", 2),
+]
