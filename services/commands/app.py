@@ -11,7 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 from services.commands import access, analytics, checks, events, imports, serving
 from services.commands.composition import Composition
-from services.commands.failure import BAD_INPUT, UNREACHABLE, Failure
+from services.commands.failure import BAD_INPUT, UNREACHABLE, Failure, ReaderGone
 from shared.errors import RapportError
 
 _INTERRUPTED = 130
@@ -50,8 +50,8 @@ def run(arguments: Sequence[str] | None, composition: Composition) -> int:
         return _fail(str(error), UNREACHABLE)
     except (Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it flushes at exit.
+    except ReaderGone:
+        # Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return ended if isinstance(ended, int) else 0

@@ -52,15 +52,16 @@ def verify(ctx: typer.Context, data: Data = None, as_json: Json = False, progres
 
 async def _verify(client: Client, report: Report) -> dict[str, Any]:
     what = None
-    async for line in client.lines("POST", "/api/v1/verify"):
-        if "result" in line:
-            result: dict[str, Any] = line["result"]
-            return result
-        step = line["progress"]
-        if step["what"] != what:
-            what = step["what"]
-            report.phase(what, step["total"])
-        report.at(step["done"], step["total"])
+    async with client.lines("POST", "/api/v1/verify") as lines:
+        async for line in lines:
+            if "result" in line:
+                result: dict[str, Any] = line["result"]
+                return result
+            step = line["progress"]
+            if step["what"] != what:
+                what = step["what"]
+                report.phase(what, step["total"])
+            report.at(step["done"], step["total"])
     raise Failure("the answer of verify ended without a result", UNREACHABLE)
 
 

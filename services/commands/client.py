@@ -49,17 +49,16 @@ class Client:
         """A command's answer. Each call is a command of its own: ask again only with the same wish."""
         return await self._request("POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
 
-    async def lines(self, method: str, path: str, **params: Any) -> AsyncIterator[Any]:
-        """An NDJSON answer, one document a line as it arrives, however long that takes."""
+    @asynccontextmanager
+    async def lines(self, method: str, path: str, **params: Any) -> AsyncIterator[AsyncIterator[Any]]:
+        """Opens an NDJSON answer: one document a line as it arrives, however long that takes."""
         headers = {"Idempotency-Key": str(uuid4())} if method == "POST" else {}
         try:
             async with self._http.stream(
                 method, path, params=_given(params), headers=headers, timeout=_ENDLESS
             ) as answer:
                 await _check(answer)
-                async for line in answer.aiter_lines():
-                    if line.strip():
-                        yield json.loads(line)
+                yield (json.loads(line) async for line in answer.aiter_lines() if line.strip())
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
 

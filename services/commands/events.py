@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
 import typer
@@ -45,8 +46,8 @@ def show(
     """
 
     async def run(client: Client) -> None:
-        events = client.lines("GET", _PATH, after=after, subject=subject, type=type_, limit=limit, reveal=_flag(reveal))
-        await _print(events, as_json)
+        answer = client.lines("GET", _PATH, after=after, subject=subject, type=type_, limit=limit, reveal=_flag(reveal))
+        await _print(answer, as_json)
 
     reach(ctx, data, run)
 
@@ -66,10 +67,10 @@ def tail(
 
     async def run(client: Client) -> None:
         start = await _before_the_end(client, last) if after is None else after
-        events = client.lines(
+        answer = client.lines(
             "GET", _PATH, after=start, subject=subject, type=type_, reveal=_flag(reveal), follow="true"
         )
-        await _print(events, as_json)
+        await _print(answer, as_json)
 
     reach(ctx, data, run)
 
@@ -83,10 +84,11 @@ def _flag(wanted: bool) -> str | None:
     return "true" if wanted else None
 
 
-async def _print(events: AsyncIterator[Any], as_json: bool) -> None:
-    async for event in events:
-        if as_json:
-            print_json(event)
-        else:
-            print_line(f"{event['position']:>8}  {event['recorded_at']}  {event['type']}  {event['subject']}")
-            print_line(f"          {event['actor']}  {event['stream']}@{event['version']}  {event['data']}", "dim")
+async def _print(answer: AbstractAsyncContextManager[AsyncIterator[Any]], as_json: bool) -> None:
+    async with answer as events:
+        async for event in events:
+            if as_json:
+                print_json(event)
+            else:
+                print_line(f"{event['position']:>8}  {event['recorded_at']}  {event['type']}  {event['subject']}")
+                print_line(f"          {event['actor']}  {event['stream']}@{event['version']}  {event['data']}", "dim")

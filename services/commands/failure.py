@@ -23,6 +23,10 @@ class Failure(Exception):
         self.code = code
 
 
+class ReaderGone(Exception):
+    """Whoever read our standard output has closed it, as `| head` does; there is nobody left to tell."""
+
+
 class Problem(Failure):
     """An HTTP answer that is an RFC 9457 problem; `fields` are the names of what was wrong in the request."""
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.commands.failure import ReaderGone
+
 UNDEFINED = "-"
 """What people see where a figure has no value."""
 _PLAIN_WIDTH = 160
@@ -19,8 +21,11 @@ _PLAIN_WIDTH = 160
 
 def print_json(document: Any) -> None:
     """One JSON document on one line."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
@@ -41,7 +46,7 @@ def print_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 
 def print_line(line: str, style: str = "") -> None:
     """One line of text."""
-    _console().print(Text(line, style=style))
+    _console().print(Text(line, style=style), soft_wrap=True)
 
 
 def money(minor: int | None, currency: str | None) -> str:
@@ -59,9 +64,14 @@ def number(value: float | None, decimals: int = 2) -> str:
     return UNDEFINED if value is None else f"{value:,.{decimals}f}" if isinstance(value, float) else f"{value:,}"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise ReaderGone
+
+
 def _console() -> Console:
     # A pipe has no width of its own, and 80 columns would wrap ids.
-    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+    return _Console() if sys.stdout.isatty() else _Console(width=_PLAIN_WIDTH)
 
 
 def _table(title: str, columns: Sequence[str], *, show_header: bool = True) -> Table:

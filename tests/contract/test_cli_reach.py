@@ -127,7 +127,7 @@ def test_a_problem_is_one_line_and_an_exit_code(tmp_path, capsys, status, body, 
 def test_an_app_that_breaks_is_one_line_too(tmp_path, capsys):
     @asynccontextmanager
     async def open_app(data):
-        async def app(scope, receive, send):
+        async def app(_scope, _receive, _send):
             raise ZeroDivisionError(str(data))
 
         yield app
@@ -139,7 +139,7 @@ def test_an_app_that_breaks_is_one_line_too(tmp_path, capsys):
 def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path, capsys):
     @asynccontextmanager
     async def open_app(data):
-        async def app(scope, receive, send):
+        async def app(_scope, _receive, send):
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b'{"position": 1}\n', "more_body": True})
             raise ZeroDivisionError(str(data))
