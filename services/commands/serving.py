@@ -25,11 +25,20 @@ def _brokers(text: str) -> str:
 def up(
     ctx: typer.Context,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0 takes a free one.")
+        int,
+        typer.Option(
+            "--port", envvar="RAPPORT_PORT", min=0, max=65535, help="Port on this machine; 0 takes a free one."
+        ),
     ] = 8000,
     kafka: Annotated[
         str | None,
-        typer.Option("--kafka", parser=_brokers, metavar="HOST:PORT", help="Also relay every event to this Kafka."),
+        typer.Option(
+            "--kafka",
+            envvar="RAPPORT_KAFKA",
+            parser=_brokers,
+            metavar="HOST:PORT",
+            help="Also relay every event to this Kafka.",
+        ),
     ] = None,
     data: Data = None,
 ) -> None:
