@@ -8,21 +8,20 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.portal import credit_notes, imports, orders
-from services.portal.credit_note import IssueCredit, NewCreditNote, credit_note
+from services.portal import changing, credit_notes, imports, orders
+from services.portal.changing import answers, edit
+from services.portal.credit_note import NewCreditNote
 from services.portal.credit_notes import CreditNoteDetail
-from services.portal.order import CancelOrder, NewOrder, PlaceOrder, RefundOrder, order
+from services.portal.order import CancelOrder, NewOrder, RefundOrder, order
 from services.portal.orders import OrderDetail, OrderSummary, Status
-from services.portal.serving import Answering, Here, read
-from shared.decider import handle
 from shared.errors import Refused
-from shared.ids import created, imported
 from shared.values import Code
 from shared.web import guard
 from shared.web.bodies import Sent
 from shared.web.commands import POSITION_HEADER, Accepted, Asked, Expected, etag
 from shared.web.cursors import Cursor, Limit, encode
 from shared.web.guard import may
+from shared.web.serving import Here, read
 from shared.web.tokens import After
 
 router = guard.router(prefix="/api/v1", tags=["orders"])
@@ -51,60 +50,42 @@ class ImportAnswer(BaseModel):
 
 
 @router.post("/orders", status_code=201)
-@may("specialist")
-async def place_order(
-    body: Sent[NewOrder], here: Here, asked: Asked, answering: Answering, response: Response
-) -> Accepted:
+@may("specialist", "manager")
+async def place_order(body: Sent[NewOrder], here: Here, asked: Asked, response: Response) -> Accepted:
     """Place an order. One that names its number is the one order of that number and source."""
-    order_id = imported("order", body.source, body.number) if body.number else created(asked.command_id, "order")
-    command = PlaceOrder(order_id=order_id, **dict(body))
-    outcome = await handle(here.log, order, order_id, command, context=asked)
-    return answering.answer(outcome, order_id, response)
+    order_id, outcome = await changing.place(here.log, body, asked)
+    return answers(here).answer(outcome, order_id, response)
 
 
 @router.post("/orders/import")
-@may("specialist", "operator")
-async def import_orders(
-    body: Sent[imports.Batch], here: Here, asked: Asked, answering: Answering, response: Response
-) -> ImportAnswer:
+@may("analyst", "manager", "operator")
+async def import_orders(body: Sent[imports.Batch], here: Here, asked: Asked, response: Response) -> ImportAnswer:
     """Take over up to 200 orders and 200 credit notes of another system; the same again is unchanged."""
     taken = await imports.take(here.log, body, asked)
-    position = answering.token(taken.last) if taken.last else None
+    position = answers(here).token(taken.last) if taken.last else None
     if position:
         response.headers[POSITION_HEADER] = position
     return ImportAnswer(orders=taken.orders, credit_notes=taken.credit_notes, position=position)
 
 
 @router.post("/orders/{order_id}/cancel")
-@may("specialist")
+@may("specialist", "manager")
 async def cancel_order(
-    order_id: UUID,
-    body: Sent[CancelOrder],
-    here: Here,
-    asked: Asked,
-    expected: Expected,
-    answering: Answering,
-    response: Response,
+    order_id: UUID, body: Sent[CancelOrder], here: Here, asked: Asked, expected: Expected, response: Response
 ) -> Accepted:
     """Take a whole order back."""
-    outcome = await handle(here.log, order, order_id, body, context=asked, expected=expected)
-    return answering.answer(outcome, order_id, response)
+    outcome = await edit(here.log, order, order_id, body, asked, expected)
+    return answers(here).answer(outcome, order_id, response)
 
 
 @router.post("/orders/{order_id}/refund")
-@may("specialist")
+@may("specialist", "manager")
 async def refund_order(
-    order_id: UUID,
-    body: Sent[RefundOrder],
-    here: Here,
-    asked: Asked,
-    expected: Expected,
-    answering: Answering,
-    response: Response,
+    order_id: UUID, body: Sent[RefundOrder], here: Here, asked: Asked, expected: Expected, response: Response
 ) -> Accepted:
     """Give some of an order's money back."""
-    outcome = await handle(here.log, order, order_id, body, context=asked, expected=expected)
-    return answering.answer(outcome, order_id, response)
+    outcome = await edit(here.log, order, order_id, body, asked, expected)
+    return answers(here).answer(outcome, order_id, response)
 
 
 @router.get("/orders")
@@ -140,17 +121,11 @@ async def one_order(order_id: UUID, request: Request, response: Response, after:
 
 
 @router.post("/credit-notes", status_code=201)
-@may("specialist")
-async def issue_credit(
-    body: Sent[NewCreditNote], here: Here, asked: Asked, answering: Answering, response: Response
-) -> Accepted:
+@may("specialist", "manager")
+async def issue_credit(body: Sent[NewCreditNote], here: Here, asked: Asked, response: Response) -> Accepted:
     """Issue a credit note. One that names its number is the one credit note of that number and source."""
-    note_id = (
-        imported("credit-note", body.source, body.number) if body.number else created(asked.command_id, "credit-note")
-    )
-    command = IssueCredit(credit_note_id=note_id, **dict(body))
-    outcome = await handle(here.log, credit_note, note_id, command, context=asked)
-    return answering.answer(outcome, note_id, response)
+    note_id, outcome = await changing.issue(here.log, body, asked)
+    return answers(here).answer(outcome, note_id, response)
 
 
 @router.get("/credit-notes")

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from services.portal import catalogue
 from services.portal.catalogue import ProductDetail
+from services.portal.changing import answers, edit
 from services.portal.product import DelistProduct, ListProduct, PriceProduct, product
-from services.portal.serving import Answering, Here, read
 from shared.decider import handle
 from shared.errors import Refused
 from shared.ids import imported
@@ -20,6 +20,7 @@ from shared.web.bodies import Sent
 from shared.web.commands import Accepted, Asked, Expected, etag
 from shared.web.cursors import Cursor, Limit, encode
 from shared.web.guard import may
+from shared.web.serving import Here, read
 from shared.web.tokens import After
 
 router = guard.router(prefix="/api/v1", tags=["catalogue"])
@@ -34,45 +35,31 @@ class ProductPage(BaseModel):
 
 @router.post("/products", status_code=201)
 @may("specialist", "manager")
-async def list_product(
-    body: Sent[ListProduct], here: Here, asked: Asked, answering: Answering, response: Response
-) -> Accepted:
+async def list_product(body: Sent[ListProduct], here: Here, asked: Asked, response: Response) -> Accepted:
     """List a product; its source and code make its id."""
     product_id = imported("product", body.source, body.code)
     outcome = await handle(here.log, product, product_id, body, context=asked)
-    return answering.answer(outcome, product_id, response)
+    return answers(here).answer(outcome, product_id, response)
 
 
 @router.post("/products/{product_id}/price")
 @may("specialist", "manager")
 async def price_product(
-    product_id: UUID,
-    body: Sent[PriceProduct],
-    here: Here,
-    asked: Asked,
-    expected: Expected,
-    answering: Answering,
-    response: Response,
+    product_id: UUID, body: Sent[PriceProduct], here: Here, asked: Asked, expected: Expected, response: Response
 ) -> Accepted:
     """Give a product its list price in one currency."""
-    outcome = await handle(here.log, product, product_id, body, context=asked, expected=expected)
-    return answering.answer(outcome, product_id, response)
+    outcome = await edit(here.log, product, product_id, body, asked, expected)
+    return answers(here).answer(outcome, product_id, response)
 
 
 @router.post("/products/{product_id}/delist")
 @may("specialist", "manager")
 async def delist_product(
-    product_id: UUID,
-    body: Sent[DelistProduct],
-    here: Here,
-    asked: Asked,
-    expected: Expected,
-    answering: Answering,
-    response: Response,
+    product_id: UUID, body: Sent[DelistProduct], here: Here, asked: Asked, expected: Expected, response: Response
 ) -> Accepted:
     """Take a product out of the offer."""
-    outcome = await handle(here.log, product, product_id, body, context=asked, expected=expected)
-    return answering.answer(outcome, product_id, response)
+    outcome = await edit(here.log, product, product_id, body, asked, expected)
+    return answers(here).answer(outcome, product_id, response)
 
 
 @router.get("/products")
