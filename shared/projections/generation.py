@@ -146,6 +146,22 @@ class Generation:
                 parked=parking.count(db, self._storage),
             )
 
+    def park_unreadable(
+        self, topic: str, partition: int, offset: int, *, key: bytes | None, reason: str, payload: bytes | None
+    ) -> None:
+        """Set a record aside that no event can be made of; a second time changes nothing."""
+        with self._lock, self._writer.begin() as db:
+            parking.park_unreadable(
+                db,
+                self._storage,
+                topic=topic,
+                partition=partition,
+                offset=offset,
+                key=key,
+                reason=reason,
+                payload=payload,
+            )
+
     def parked(self) -> Sequence[sa.Row[Any]]:
         """Every parked event."""
         with self._readers.begin() as db:

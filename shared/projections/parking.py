@@ -44,6 +44,40 @@ def park(
     db.execute(sa.insert(storage.parked).prefix_with("OR IGNORE"), row)
 
 
+def park_unreadable(
+    db: sa.Connection,
+    storage: Storage,
+    *,
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    reason: str,
+    payload: bytes | None,
+) -> None:
+    """Park a record that is not even an event; what its key names as the subject waits behind it."""
+    row = {
+        "topic": topic,
+        "partition": partition,
+        "place": -1 - offset,  # below zero, where no position is
+        "position": 0,
+        "subject": (key or b"").decode(errors="replace"),
+        "stream": "",
+        "version": 0,
+        "event_id": b"",
+        "type": "",
+        "schema": 0,
+        "data": payload or b"",
+        "metadata": b"",
+        "hash": b"",
+        "category": UNREADABLE,
+        "reason": reason[:_REASON_CHARACTERS],
+        "attempts": 1,
+        "first_at": stamp(utc_now()),
+    }
+    db.execute(sa.insert(storage.parked).prefix_with("OR IGNORE"), row)
+
+
 def listed(db: sa.Connection, storage: Storage) -> Sequence[sa.Row[Any]]:
     """Every parked event, oldest first."""
     return db.execute(sa.select(storage.parked).order_by(storage.parked.c.position)).all()
