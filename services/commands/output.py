@@ -30,18 +30,18 @@ def print_json(document: Any) -> None:
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """Names and values, one a row."""
-    table = _table(title, ("", ""), show_header=False)
+    table = _table(("", ""), show_header=False)
     for name, value in facts.items():
         table.add_row(Text(name, style="cyan"), _text(value))
-    _console().print(table)
+    _print(title, table)
 
 
 def print_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table; numbers stand to the right."""
-    table = _table(title, columns)
+    table = _table(columns)
     for row in rows:
         table.add_row(*(_text(value) for value in row))
-    _console().print(table)
+    _print(title, table)
 
 
 def print_line(line: str, style: str = "") -> None:
@@ -74,8 +74,13 @@ def _console() -> Console:
     return _Console() if sys.stdout.isatty() else _Console(width=_PLAIN_WIDTH)
 
 
-def _table(title: str, columns: Sequence[str], *, show_header: bool = True) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=show_header, title_style="bold")
+def _print(title: str, table: Table) -> None:
+    # A table's own title is wrapped to the width of the table.
+    _console().print(Text(title, style="bold"), table)
+
+
+def _table(columns: Sequence[str], *, show_header: bool = True) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_header=show_header)
     for column in columns:
         table.add_column(column)
     return table

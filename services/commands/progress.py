@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -122,4 +123,4 @@ class _Lines:
 
 
 def _amount(count: float, unit: str) -> str:
-    return f"{count / 2**20:,.1f} MiB" if unit == "bytes" else f"{count:,.0f} {unit}".rstrip()
+    return decimal(int(count)) if unit == "bytes" else f"{count:,.0f} {unit}".rstrip()
