@@ -1,0 +1,146 @@
+"""Profiles: the rhythm, the standing and the money of single customers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from services.analytics.loyalty import Ranking, Standing
+from services.analytics.population import Populations
+from services.analytics.purchase_days import days, identifiers, known_by
+from services.analytics.rhythm import Rhythm
+from services.analytics.scope import Question, scope
+from shared.errors import Refused
+from shared.projections import Snapshot
+
+_PREFIX: Final = "customer-"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the purchases of one customer say of them, up to a day and in one currency.
+
+    Attributes:
+        customer: Who it is.
+        currency: The currency whose orders count; None without any.
+        currencies: All currencies that the customer has ordered in, the one with most orders first.
+        rhythm: The purchase days.
+        gross_on: Minor units of valid orders by purchase day, ascending.
+        net: Minor units of all orders after refunds and credit notes.
+        standing: Scores and segment among all customers; None without an order.
+    """
+
+    customer: UUID
+    currency: str | None
+    currencies: tuple[str, ...]
+    rhythm: Rhythm
+    gross_on: tuple[tuple[int, int], ...]
+    net: int
+    standing: Standing | None = None
+
+    @property
+    def gross(self) -> int:
+        """Minor units of all valid orders."""
+        return sum(gross for _, gross in self.gross_on)
+
+
+def find(db: Snapshot, reference: str) -> UUID:
+    """The customer of an id or of an alias `source:outside-id`. All ways to a customer lead through here.
+
+    Raises:
+        Refused: there is none.
+    """
+    source, colon, outside_id = reference.partition(":")
+    found = _by_alias(db, source, outside_id) if colon else _by_id(db, reference)
+    if found is None:
+        raise Refused(f"there is no customer {reference!r}", field="customer", kind="missing")
+    return found
+
+
+def profile(db: Snapshot, populations: Populations, customer: UUID, question: Question) -> Profile:
+    """One customer, ranked among all of the source asked for.
+
+    Raises:
+        Refused: the source does not know the customer, or the orders are in several currencies and none was chosen.
+    """
+    if question.source is not None and question.source not in _sources(db, customer):
+        raise Refused(f"{question.source!r} does not know this customer", field="source")
+    found = profiles(db, populations, [customer], question)[customer]
+    if question.currency is None and len(found.currencies) > 1:
+        names = ", ".join(sorted(found.currencies))
+        raise Refused(f"choose a currency: this customer has orders in {names}", field="currency")
+    return found
+
+
+def profiles(
+    db: Snapshot, populations: Populations, customers: Collection[UUID], question: Question
+) -> dict[UUID, Profile]:
+    """Several customers, each in the currency asked for or else in the one of most of their orders."""
+    c = days.c
+    subjects = [f"{_PREFIX}{customer}" for customer in customers]
+    query = sa.select(c.customer, c.currency, c.day, c.orders, c.gross, c.refunds, c.credit)
+    query = query.where(c.customer.in_(subjects), c.day <= question.as_of).order_by(c.customer, c.day)
+    rows = {subject: list(some) for subject, some in groupby(db.execute(query), attrgetter("customer"))}
+
+    @cache
+    def ranking(currency: str | None) -> Ranking:
+        return populations.of(db, scope(db, replace(question, currency=currency))).ranking
+
+    return {
+        customer: _profile(customer, rows.get(subject, []), question, ranking)
+        for customer, subject in zip(customers, subjects, strict=True)
+    }
+
+
+def _profile(
+    customer: UUID, rows: Sequence[Any], question: Question, ranking: Callable[[str | None], Ranking]
+) -> Profile:
+    orders: Counter[str] = Counter()
+    for row in rows:
+        orders[row.currency] += row.orders
+    currencies = tuple(sorted(orders, key=lambda currency: (-orders[currency], currency)))
+    currency = question.currency or next(iter(currencies), None)
+    mine = [row for row in rows if row.currency == currency]
+    gross_on = tuple((row.day, row.gross) for row in mine if row.orders > 0)
+    found = Profile(
+        customer=customer,
+        currency=currency,
+        currencies=currencies,
+        rhythm=Rhythm.of(((row.day, row.orders) for row in mine), question.as_of),
+        gross_on=gross_on,
+        net=sum(row.gross - row.refunds - row.credit for row in mine),
+    )
+    if not gross_on:
+        return found
+    return replace(found, standing=ranking(currency).place(gross_on[-1][0], len(gross_on), found.gross))
+
+
+def _by_id(db: Snapshot, reference: str) -> UUID | None:
+    try:
+        customer = UUID(reference)
+    except ValueError:
+        return None
+    subject = f"{_PREFIX}{customer}"
+    known = sa.exists().where(known_by.c.customer == subject)
+    ordered = sa.exists().where(days.c.customer == subject)
+    return customer if db.execute(sa.select(sa.or_(known, ordered))).scalar_one() else None
+
+
+def _by_alias(db: Snapshot, source: str, outside_id: str) -> UUID | None:
+    c = identifiers.c
+    query = sa.select(c.customer).where(c.source == source, c.outside_id == outside_id).order_by(c.position).limit(1)
+    subject = db.execute(query).scalar_one_or_none()
+    return UUID(subject.removeprefix(_PREFIX)) if subject else None
+
+
+def _sources(db: Snapshot, customer: UUID) -> Collection[str]:
+    query = sa.select(known_by.c.sources).where(known_by.c.customer == f"{_PREFIX}{customer}")
+    return tuple(db.execute(query).scalar_one_or_none() or ())
