@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -65,7 +65,7 @@ class CreditNoteDetail:
     order_id: UUID | None
     source: str
     number: str
-    issued_at: str
+    issued_at: datetime
     business_day: date
     currency: str
     total_minor: int
@@ -112,7 +112,7 @@ def _detail(row: sa.Row[Any]) -> CreditNoteDetail:
         order_id=UUID(row.order_id) if row.order_id else None,
         source=row.source,
         number=row.number,
-        issued_at=row.issued_at,
+        issued_at=datetime.fromisoformat(row.issued_at),
         business_day=date_of(row.day),
         currency=row.currency,
         total_minor=row.total_minor,

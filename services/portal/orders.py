@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.portal.buyers import buyers
 from services.portal.credit_notes import credit_notes
 from services.portal.events import Line, OrderCancelled, OrderPlaced, OrderRefunded
 from services.portal.totals import totals
@@ -96,18 +97,19 @@ def _after(row: OrderRow, at: Recorded, what: str, amount_minor: int, reason: st
     return replace(row, history=(*row.history, happening), version=at.version)
 
 
-family = Family("orders", version=1, tables=(orders, credit_notes, totals))
+family = Family("orders", version=1, tables=(orders, credit_notes, totals, buyers))
 
 
 @dataclass(frozen=True)
 class OrderSummary:
-    """An order in a list; `version` is what an edit has to name."""
+    """An order in a list; `version` is what an edit has to name, `buyer` what to call the customer."""
 
     id: UUID
     customer_id: UUID
+    buyer: str | None
     source: str
     number: str
-    placed_at: str
+    placed_at: datetime
     business_day: date
     currency: str
     total_minor: int
@@ -123,7 +125,7 @@ class Happening:
     """Something that happened to an order; `position` is its event's in the log."""
 
     what: Literal["placed", "refunded", "cancelled"]
-    at: str
+    at: datetime
     actor: str
     amount_minor: int
     reason: str | None
@@ -152,6 +154,10 @@ _SUMMARY: Final = (
     orders.c.line_count,
     orders.c.quantity,
     orders.c.version,
+    sa.select(sa.func.coalesce(buyers.c.name, buyers.c.alias))
+    .where(buyers.c.customer == orders.c.customer)
+    .scalar_subquery()
+    .label("buyer"),
 )
 
 
@@ -188,16 +194,21 @@ def found(db: Snapshot, order_id: UUID) -> OrderDetail | None:
     if row is None:
         return None
     lines = [Line(**line) for line in row.lines]
-    return OrderDetail(**_summary(row), lines=lines, history=[Happening(**one) for one in row.history])
+    return OrderDetail(**_summary(row), lines=lines, history=[_happening(one) for one in row.history])
+
+
+def _happening(stored: dict[str, Any]) -> Happening:
+    return Happening(**stored | {"at": datetime.fromisoformat(stored["at"])})
 
 
 def _summary(row: sa.Row[Any]) -> dict[str, Any]:
     return {
         "id": UUID(row.stream.removeprefix("order-")),
         "customer_id": UUID(row.customer.removeprefix("customer-")),
+        "buyer": row.buyer,
         "source": row.source,
         "number": row.number,
-        "placed_at": row.placed_at,
+        "placed_at": datetime.fromisoformat(row.placed_at),
         "business_day": date_of(row.day),
         "currency": row.currency,
         "total_minor": row.total_minor,

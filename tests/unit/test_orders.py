@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from histories import Histories
 
+from services.contacts.events import Alias, CustomerRegistered, CustomerRenamed, IdentifierLinked
 from services.portal import credit_notes, orders, totals
 from services.portal.credit_note import IssueCredit, credit_note
 from services.portal.events import OrderPlaced
@@ -178,3 +179,16 @@ def test_an_order_says_what_the_event_said(shop):
     assert isinstance(placed, OrderPlaced)
     shown = shop.read(lambda db: orders.found(db, order_id))
     assert shown.lines == list(placed.lines)
+
+
+def test_a_customer_is_called_by_name_else_by_the_alias_of_another_system(shop):
+    for number, customer in enumerate((ANNA, BEN, UUID(int=3))):
+        shop.place(number, customer)
+    known = {"kind": "individual", "country": None, "internal": False}
+    alias = Alias(source="shop", outside_id="12748")
+    shop.histories.happened(f"customer-{ANNA}", CustomerRegistered(customer_id=ANNA, name=None, alias=alias, **known))
+    shop.histories.happened(f"customer-{ANNA}", CustomerRenamed(customer_id=ANNA, name="Anna Kovač"))
+    shop.histories.happened(f"customer-{BEN}", CustomerRegistered(customer_id=BEN, name=None, alias=None, **known))
+    shop.histories.happened(f"customer-{BEN}", IdentifierLinked(customer_id=BEN, source="shop", outside_id="17850"))
+    rows = shop.read(lambda db: orders.listed(db)[0])
+    assert [row.buyer for row in rows] == [None, "17850", "Anna Kovač"]
