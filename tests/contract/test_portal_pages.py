@@ -47,7 +47,7 @@ class Browser:
         return await self.command("/orders", {"customer_id": str(ANNA), "currency": "EUR", "lines": [MUG]} | changes)
 
     async def see(self, path, **query):
-        return await self.client.get(f"/portal{path}", params=query, headers={"Accept": "text/html"})
+        return await self.client.get(f"/portal{path}", params=query or None, headers={"Accept": "text/html"})
 
     async def fill(self, placed, act, **typed):
         """Type into a form of the order's page as it is shown, and send it."""
