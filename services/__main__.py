@@ -1,0 +1,5 @@
+"""`python -m services` is the console script `rapport`."""
+
+from services.cli import main
+
+main()
