@@ -69,6 +69,7 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
         StoreInUse: another process has the folder.
     """
     check_upcasters()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         store = SqliteStore(settings.data / "events.db")
@@ -80,7 +81,7 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
         models = stack.enter_context(closing(ReadModels(settings.data / "read", families, log.codec)))
         followers = tuple(Follower(store, generation, models.moved) for generation in models.generations)
         platform = Platform(log, models, settings, accounts, followers)
-        relays = tuple(Relay(store, settings.kafka, service.name) for service in services) if settings.kafka else ()
+        relays = _relays(store, services, settings)
         tasks = [asyncio.create_task(follower.run()) for follower in followers]
         tasks += [asyncio.create_task(relay.run()) for relay in relays]
         for task in tasks:
@@ -91,7 +92,6 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
 
 async def serve(services: Sequence[Service], settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT: pages and API on a port of this machine, the command line on a socket."""
-    sys.setswitchinterval(_SWITCH_SECONDS)
     async with opened(services, settings) as embedded:
         first = embedded.platform.accounts.first_run()
         gc.freeze()
@@ -158,6 +158,12 @@ def _joined(services: Sequence[Service], platform: Platform) -> FastAPI:
         root.mount(f"/{service.name}", app)
     root.mount(MOUNT, may("anyone")(Assets()))
     return root
+
+
+def _relays(store: SqliteStore, services: Sequence[Service], settings: Settings) -> tuple[Relay, ...]:
+    if settings.kafka is None:
+        return ()
+    return tuple(Relay(store, settings.kafka, service.name, prefix=settings.topic_prefix) for service in services)
 
 
 def _report(task: asyncio.Task[Any]) -> None:

@@ -28,4 +28,5 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address the pages and the API listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Their port; 0 takes a free one.")
     kafka: str | None = Field(None, description="HOST:PORT of a Kafka broker to relay to.")
+    topic_prefix: str = Field("", pattern=r"^[a-z0-9.-]*$", description="Put before the names of topics.")
     demo: bool = Field(default=False, description="Whether the pages say that names are invented.")

@@ -86,7 +86,7 @@ async def record(folder: Path) -> list[Path]:
 
 def write_fingerprints() -> None:
     """Remember what each version of each family holds."""
-    from services.cli import services
+    from services.cli import services  # noqa: PLC0415, only the recorder needs the services
 
     file = FOLDER / "fingerprints.json"
     known = json.loads(file.read_text()) if file.exists() else {}
