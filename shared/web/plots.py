@@ -220,8 +220,9 @@ def strip(
     across = axis("value", "", "@month", min=first - margin, max=last + margin, **BARE)
     across["axisLabel"]["alignMinLabel"] = "left"
     across["axisLabel"]["customValues"] = month_starts(first - margin, last + margin)
-    option = {"xAxis": across, "yAxis": axis("value", unit, formatter, splitNumber=2), "series": [series]}
-    option["yAxis"]["axisLabel"]["showMinLabel"] = False
+    upright = axis("value", unit, formatter, splitNumber=2)
+    upright["axisLabel"]["showMinLabel"] = False
+    option = {"xAxis": across, "yAxis": upright, "series": [series]}
     return Plot(option, (day, unit), rows)
 
 

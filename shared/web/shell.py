@@ -5,6 +5,7 @@ frame) or `fragment` (a part that the browser swaps in).
 """
 
 import gzip
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -73,6 +74,8 @@ class Shell:
         self.assets = Assets()
         self._loader = ChoiceLoader([FileSystemLoader(folder) for folder in (*template_dirs, TEMPLATES)])
         self._environment = cache(self._make_environment)
+        sprite = (self.assets.root / "vendor/icons.svg").read_text(encoding="utf-8")
+        self._icons = frozenset(re.findall(r'<symbol id="([\w-]+)"', sprite))
 
     def page(self, request: Request, template: str, *, status_code: int = 200, **context: Any) -> HTMLResponse:
         """Answer with a whole page; its template extends `frame.html` or `portal_frame.html`."""
@@ -154,10 +157,13 @@ class Shell:
         environment.globals["ui"] = environment.get_template("ui.html").module
         return environment
 
-    def icon(self, name: str, css: str = "") -> Markup:
-        """An icon of the sprite; it says nothing to a screen reader, so a text stands beside it."""
-        return Markup('<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>').format(
-            css,
-            self.assets.url("vendor/icons.svg"),
-            name,
-        )
+    def icon(self, name: str) -> Markup:
+        """An icon of the sprite; it says nothing to a screen reader, so a text stands beside it.
+
+        Raises:
+            KeyError: the sprite has no such icon; `shared/web/vendor.toml` lists them.
+        """
+        if name not in self._icons:
+            raise KeyError(f"no icon {name!r} in the sprite")
+        address = f"{self.assets.url('vendor/icons.svg')}#{name}"
+        return Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}"/></svg>').format(address)

@@ -141,6 +141,8 @@
     focus?.focus();
   });
 
+  $("[data-focus]")?.focus();
+
   const failure = document.getElementById("failure");
   const tell = (text) => {
     $("p", failure).textContent = text;
