@@ -250,6 +250,24 @@ async def test_a_rejected_order_says_why(portal):
     assert answer["position"] is None
 
 
+async def test_an_order_that_no_event_carries_is_rejected_with_what_to_do(portal):
+    [order] = batch()["orders"]
+    long = {"code": "É" * 64, "description": "€" * 200, "quantity": 1, "amount_minor": 1}
+    answer = (await portal.post("/orders/import", batch(orders=[order | {"lines": [long] * 400}]))).json()
+    assert "400 lines" in answer["orders"][0]["reason"]
+    assert answer["credit_notes"][0]["status"] == "accepted"
+
+
+async def test_nothing_is_imported_about_a_customer_who_was_erased(portal):
+    subject = f"customer-{imported('customer', 'online-retail', '13085')}"
+    keyring = portal.embedded.platform.log.keyring
+    keyring.key(subject)
+    keyring.destroy(subject)
+    answer = (await portal.post("/orders/import", batch())).json()
+    assert [answer["orders"][0]["status"], answer["credit_notes"][0]["status"]] == ["rejected", "accepted"]
+    assert "erased" in answer["orders"][0]["reason"]
+
+
 async def test_one_order_twice_in_a_batch_is_one_order(portal):
     [order] = batch()["orders"]
     results = (await portal.post("/orders/import", batch(orders=[order, order], credit_notes=[]))).json()["orders"]
