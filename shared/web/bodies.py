@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from email.message import Message
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 from fastapi.params import Form
 from fastapi.routing import APIRoute
@@ -14,6 +15,9 @@ from pydantic_core import CoreSchema, core_schema
 from starlette.requests import Request
 
 from shared.web.problems import Problem
+
+_LARGE: Final = 64 * 1024
+"""Bytes; checking more of them holds up everybody else if it is not done aside."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ async def checked(request: Request) -> JsonRequest:
     _require_json(request)
     plain = JsonRequest(request.scope, request.receive)
     body = await plain.body()
-    if body:
+    if len(body) > _LARGE:
+        await asyncio.to_thread(_refuse_trickery, body)
+    elif body:
         _refuse_trickery(body)
     return plain
 
