@@ -140,6 +140,7 @@ def _server(app: ASGIApp, **where: Any) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # anybody on this machine could choose the address that the sign-in throttle counts
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     return _Server(config)
