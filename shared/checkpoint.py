@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -30,20 +32,26 @@ def packed(service: str, store: UUID, position: int) -> tuple[bytes, bytes]:
 
 
 async def last_checkpoint(bootstrap: str, topic: str) -> Checkpoint | None:
-    """The last committed checkpoint, None in a topic that has none.
-
-    Only right after the relay's producer has started: that settles the transaction of whoever relayed before, and
-    until then the end of the committed records may lie before its last checkpoint.
-    """
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False)
-    try:
-        await consumer.start()
-        place = TopicPartition(topic, 0)
+    """The last committed checkpoint, None in a topic that has none. Waits while a transaction there is open."""
+    place = TopicPartition(topic, 0)
+    # of all records: where the committed ones end lags behind the last commit for a moment
+    async with _reader(bootstrap, "read_uncommitted") as every:
+        begin = (await every.beginning_offsets([place]))[place]
+        end = (await every.end_offsets([place]))[place]
+    if begin == end:
+        return None
+    async with _reader(bootstrap, "read_committed") as consumer:
         consumer.assign([place])
-        end = (await consumer.end_offsets([place]))[place]
-        begin = (await consumer.beginning_offsets([place]))[place]
         tail = max(begin, end - _TAIL)
         return await _last_between(consumer, place, tail, end) or await _last_between(consumer, place, begin, end)
+
+
+@asynccontextmanager
+async def _reader(bootstrap: str, isolation: str) -> AsyncIterator[Any]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level=isolation, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        yield consumer
     finally:
         await consumer.stop()
 

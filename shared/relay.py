@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
+from shared.backoff import Backoff, ending_of
 from shared.checkpoint import last_checkpoint, packed
 from shared.cloudevents import record
 from shared.envelope import Recorded
@@ -42,8 +42,6 @@ _ANSWER: Final = 20.0
 _TRANSACTION: Final = 60.0
 """Seconds until Kafka itself gives a transaction up; longer than an answer may take."""
 _CLOSING: Final = 5.0
-_SHORTEST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +82,7 @@ class Relay:
         self._topic = topic(service, prefix)
         self._checkpoints = checkpoints(service, prefix)
         self._saved = 0
+        self._backoff = Backoff()
 
     async def run(self) -> Never:
         """Relay for ever; what Kafka or the store cannot do now is tried again.
@@ -93,22 +92,18 @@ class Relay:
             OtherStore: the topic was filled from another store.
             WrongTopic: the topic exists with another number of partitions.
         """
-        pause = _SHORTEST_PAUSE
         try:
             while True:
                 before = self.published
-                try:
-                    await self._relay()
-                except (Fenced, OtherStore, WrongTopic):
-                    raise
-                except Exception as error:  # noqa: BLE001, whatever was raised, what Kafka has is unknown: start over
-                    self.state, self.error = State.RETRYING, repr(error)
-                    _log.warning("relay of %s: %r; trying again from the checkpoint", self.service, error)
-                pause = _SHORTEST_PAUSE if self.published > before else min(2 * pause, _LONGEST_PAUSE)
-                await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311, spreads retries, guards nothing
-        except (Fenced, OtherStore, WrongTopic) as error:
-            self.state, self.error = State.FENCED if isinstance(error, Fenced) else State.REFUSED, str(error)
-            raise
+                error = await ending_of(self._relay())
+                if isinstance(error, (Fenced, OtherStore, WrongTopic)):
+                    self.state, self.error = State.FENCED if isinstance(error, Fenced) else State.REFUSED, str(error)
+                    raise error
+                self.state, self.error = State.RETRYING, repr(error)
+                _log.warning("relay of %s: %r; trying again from the checkpoint", self.service, error)
+                if self.published > before:
+                    self._backoff.reset()
+                await self._backoff.pause()
         except asyncio.CancelledError:
             self.state = State.STOPPED
             raise

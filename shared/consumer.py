@@ -1,0 +1,228 @@
+"""Keeping a generation up with Kafka: FastStream fetches, this runner decides.
+
+The truth is the watermark that stands in the read model: a partition starts where it says, whenever it is assigned
+and after any error, and what is at or below it is dropped. The group's committed offset is a hint for lag monitors.
+No exception leaves the handler, because FastStream would then lose the page or redeliver it in a hot loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import groupby
+from typing import Any, Final, Never
+from uuid import UUID
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import IllegalStateError
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage
+from faststream.message import AckStatus
+from faststream.middlewares import AckPolicy
+
+from shared.backoff import Backoff, ending_of
+from shared.polled import batch, place_of
+from shared.projections.generation import TRANSIENT, Generation, Mark
+from shared.topics import create_topics, services_of, topic
+
+_PAGE_RECORDS: Final = 5_000
+_MANY: Final = 1_000
+"""Records in a page that tell of a backlog: derived tables then wait, to be refreshed once for many pages."""
+_REFRESH_EVERY: Final = 2.0
+_POLL_MS: Final = 20
+"""FastStream sleeps this long when there was nothing, so it is what an event waits at most."""
+_SESSION_MS: Final = 10_000
+_HEARTBEAT_MS: Final = 1_000
+_ANSWER: Final = 60.0
+"""Seconds. aiokafka waits for ever where it should raise, so starting and stopping are bounded here."""
+
+_log = logging.getLogger(__name__)
+_faststream_log = logging.getLogger(f"{__name__}.faststream")
+_faststream_log.setLevel(logging.ERROR)  # it writes two lines a page otherwise
+
+
+class KafkaFollower:
+    """One generation behind the topics of all services whose events its family reads.
+
+    Members of a group share the partitions; each has an `instance` name of its own that survives its restarts, so
+    that a restart moves no partition. `moved` is called when the read model has changed.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        store_id: UUID,
+        bootstrap: str,
+        *,
+        group: str,
+        instance: str,
+        prefix: str = "",
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.generation = generation
+        self.failing: str | None = None
+        self._store_id = store_id
+        self._bootstrap = bootstrap
+        self._group = group
+        self._instance = instance
+        self._prefix = prefix
+        self._moved = moved
+        self._services = services_of(generation.family.types)
+        self._subscriber: Any = None
+        self._placed: set[TopicPartition] = set()
+        self._backoff = Backoff()
+        self._applied = asyncio.Event()
+        self._behind = False
+        self._hints: dict[TopicPartition, int] = {}
+        self._hinting: asyncio.Task[None] | None = None
+
+    async def run(self) -> Never:
+        """Follow until cancelled; a broker or a database that is away is waited for."""
+        while True:
+            await self._wait_after(await ending_of(self._consume()))
+
+    async def _consume(self) -> Never:
+        async with asyncio.timeout(_ANSWER):
+            # before subscribing: a broker that creates topics by itself would do so with too few partitions
+            await create_topics(self._bootstrap, self._services, prefix=self._prefix)
+        broker = KafkaBroker(
+            self._bootstrap,
+            consumer_only=True,
+            apply_types=False,
+            logger=_faststream_log,
+            log_level=logging.DEBUG,
+        )
+        self._subscriber = broker.subscriber(
+            *(topic(service, self._prefix) for service in self._services),
+            group_id=self._group,
+            group_instance_id=self._instance,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            listener=_Assignments(self._assigned, self._revoked),
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            session_timeout_ms=_SESSION_MS,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+            batch=True,
+            max_records=_PAGE_RECORDS,
+            batch_timeout_ms=_POLL_MS,
+            max_workers=1,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            parser=self._unparsed,
+            decoder=_undecoded,
+            no_reply=True,
+        )
+        self._subscriber(self._page)
+        try:
+            async with asyncio.timeout(_ANSWER):
+                await broker.start()
+            await self._refresh()
+        finally:
+            async with asyncio.timeout(_ANSWER):
+                await broker.stop()
+
+    async def _unparsed(self, records: Any) -> KafkaAckableMessage:
+        """A message around the raw records; FastStream's own parser draws random ids for each of them."""
+        return KafkaAckableMessage(records, b"", message_id="-", correlation_id="-", consumer=self._subscriber.consumer)
+
+    async def _page(self, message: KafkaAckableMessage) -> None:
+        """Apply what was polled, or go back to the watermark after a pause."""
+        message.committed = AckStatus.ACKED  # our hint says how far we are; FastStream would wait for its commit
+        try:
+            pages = await self._current(message.raw_message)
+            if not pages:
+                return
+            await asyncio.to_thread(self._apply, pages)
+        except Exception as error:  # noqa: BLE001, outside, FastStream would decide what becomes of the page
+            await self._wait_after(error)
+            await self._place(self._placed)
+            return
+        self.failing = None
+        self._backoff.reset()
+        self._behind = sum(map(len, pages.values())) >= _MANY
+        self._applied.set()
+        self._moved()
+        self._hint({place: records[-1].offset + 1 for place, records in pages.items()})
+
+    async def _current(self, records: Iterable[Any]) -> dict[TopicPartition, list[Any]]:
+        """The records by partition, without those polled before their partition was placed at its watermark."""
+        consumer = self._subscriber.consumer
+        current: dict[TopicPartition, list[Any]] = {}
+        for place, some in groupby(records, key=place_of):
+            polled = list(some)
+            with suppress(IllegalStateError):  # it has just been taken away
+                if place in self._placed and await consumer.position(place) > polled[-1].offset:
+                    current[place] = polled
+        return current
+
+    def _apply(self, pages: dict[TopicPartition, list[Any]]) -> None:
+        batches = [batch(self.generation, self._store_id, place, records) for place, records in pages.items()]
+        self.generation.apply(batches)
+
+    async def _assigned(self, places: set[TopicPartition]) -> None:
+        await self._place(places)
+        self._placed = set(places)
+
+    def _revoked(self) -> None:
+        self._placed = set()
+        self._hints.clear()
+
+    async def _place(self, places: Iterable[TopicPartition]) -> None:
+        """Seek to the watermarks; until they can be read nothing can be applied anyway."""
+        marks = await self._marks()
+        for place in places:
+            mark = marks.get((place.topic, place.partition))
+            with suppress(IllegalStateError):  # it has been taken away meanwhile
+                self._subscriber.consumer.seek(place, mark.next_offset if mark else 0)
+
+    async def _marks(self) -> dict[tuple[str, int], Mark]:
+        while True:
+            try:
+                return await asyncio.to_thread(self.generation.marks)
+            except TRANSIENT as error:
+                await self._wait_after(error)
+
+    async def _wait_after(self, error: Exception) -> None:
+        self.failing = f"{type(error).__name__}: {error}"
+        _log.warning("%s waits after %s", self.generation.family.name, self.failing)
+        await self._backoff.pause()
+
+    async def _refresh(self) -> Never:
+        """Keep the derived tables up: at once at the head, now and then while catching up."""
+        while True:
+            await asyncio.to_thread(self.generation.refresh)
+            self._moved()
+            if self._behind:
+                await asyncio.sleep(_REFRESH_EVERY)
+            await self._applied.wait()
+            self._applied.clear()
+
+    def _hint(self, offsets: dict[TopicPartition, int]) -> None:
+        """Tell the group how far we are, one commit at a time, and wait for none."""
+        self._hints |= offsets
+        if self._hinting is None or self._hinting.done():
+            self._hinting = asyncio.create_task(self._commit(self._hints))
+            self._hints = {}
+
+    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_ANSWER):
+                await self._subscriber.consumer.commit(offsets)
+
+
+class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    def __init__(self, assigned: Callable[[set[TopicPartition]], Any], revoked: Callable[[], None]) -> None:
+        self._assigned = assigned
+        self._revoked = revoked
+
+    async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
+        self._revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        await self._assigned(assigned)
+
+
+async def _undecoded(message: Any) -> Any:
+    return message
