@@ -39,8 +39,8 @@ format: $(VENV)/.dev ## rewrite the code as the linter and formatter want it
 
 messages: $(VENV)/.dev ## collect the words of the pages for translators: make messages LANGUAGES=nl
 	@mkdir -p build
-	$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keyword N_ --project Rapport --output build/messages.pot shared services
-	for language in $(LANGUAGES); do $(BIN)/pybabel --quiet update --locale $$language --init-missing --no-fuzzy-matching \
+	$(BIN)/pybabel --quiet extract --mapping pyproject.toml --keyword N_ --no-location --sort-output --project Rapport --output build/messages.pot shared services
+	for language in $(LANGUAGES); do $(BIN)/pybabel --quiet update --locale $$language --init-missing --no-fuzzy-matching --no-wrap \
 		--ignore-pot-creation-date --input-file build/messages.pot --output-dir shared/web/locale || exit 1; done
 
 # setuptools is no dependency, but builds the package itself: in the lock, so that the build needs no other download.

@@ -5,8 +5,8 @@
   const locale = { en: "en-GB", nl: "nl-NL", hr: "hr-HR" }[language] ?? language;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const COLOURS = ["accent", "soft", "muted", "ink", "grid", "surface", "good", "good-soft",
-    "tone1", "tone2", "tone3", "tone4", "tone5", "tone6"];
+  const TONES = ["tone1", "tone2", "tone3", "tone4", "tone5", "tone6"];
+  const COLOURS = ["accent", "soft", "muted", "ink", "grid", "surface", "good", "good-soft", ...TONES];
 
   // ---- Tokens ------------------------------------------------------------------------------------------------------
 
@@ -58,11 +58,18 @@
 
   const text = (colours) => ({ color: colours["@muted"], fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 });
 
-  const axis = (given, across, width, colours) => {
+  // The name of the vertical axis stands above it; a mark's label stands between the plot and that name.
+  const room = (option) => {
+    const named = Boolean(option.yAxis?.name);
+    const marked = (option.series ?? []).some((series) => series.markLine);
+    return { name: named && marked ? 26 : 12, top: 24 + (named ? 12 : 0) + (named && marked ? 14 : 0) };
+  };
+
+  const axis = (given, across, width, nameGap, colours) => {
     const valued = given.type === "value";
     return {
-      nameGap: across ? 28 : 12,
-      nameTextStyle: { ...text(colours), color: colours["@muted"], align: across ? "center" : "left" },
+      nameGap,
+      nameTextStyle: { ...text(colours), align: across ? "center" : "left" },
       axisTick: { show: false },
       splitLine: { lineStyle: { color: colours["@grid"] } },
       axisLine: { show: across || !valued, lineStyle: { color: colours["@grid"] } },
@@ -78,33 +85,40 @@
     };
   };
 
-  const dressed = (option, title, width, colours) => ({
-    ...option,
-    animation: !calm.matches,
-    animationDuration: 300,
-    textStyle: text(colours),
-    color: ["@tone1", "@tone2", "@tone3", "@tone4", "@tone5", "@tone6"].map((token) => colours[token]),
-    aria: { enabled: true, label: { description: title }, decal: { show: (option.series ?? []).length > 1 } },
-    grid: { left: 4, right: 12, top: option.yAxis?.name ? 36 : 24, bottom: option.xAxis?.name ? 30 : 8, containLabel: true, ...option.grid },
-    tooltip: {
-      renderMode: "richText", // the HTML one writes inline styles, which the content security policy refuses
-      confine: true,
-      backgroundColor: colours["@ink"],
-      borderWidth: 0,
-      padding: [6, 10],
-      textStyle: { ...text(colours), color: colours["@surface"] },
-      formatter: (item) => item.data?.tip ?? "",
-      ...option.tooltip,
-    },
-    xAxis: option.xAxis && axis(option.xAxis, true, width, colours),
-    yAxis: option.yAxis && axis(option.yAxis, false, width, colours),
-    series: (option.series ?? []).map((series) => ({
-      label: text(colours),
-      emphasis: { focus: "none", itemStyle: { opacity: 0.8 } },
-      ...(series.type === "bar" ? { itemStyle: { borderRadius: 2, ...series.itemStyle } } : {}),
-      ...series,
-    })),
+  const tooltip = (colours) => ({
+    renderMode: "richText", // the HTML one writes inline styles, which the content security policy refuses
+    confine: true,
+    backgroundColor: colours["@ink"],
+    borderWidth: 0,
+    padding: [6, 10],
+    textStyle: { ...text(colours), color: colours["@surface"] },
+    formatter: (item) => item.data?.tip ?? "",
   });
+
+  const row = (series, colours) => ({
+    label: text(colours),
+    emphasis: { focus: "none", itemStyle: { opacity: 0.8 } },
+    ...series,
+    ...(series.type === "bar" ? { itemStyle: { borderRadius: 2, ...series.itemStyle } } : {}),
+  });
+
+  const dressed = (option, title, width, colours) => {
+    const { name, top } = room(option);
+    const series = option.series ?? [];
+    return {
+      ...option,
+      animation: !calm.matches,
+      animationDuration: 300,
+      textStyle: text(colours),
+      color: TONES.map((tone) => colours[`@${tone}`]),
+      aria: { enabled: true, label: { description: title }, decal: { show: series.length > 1 } },
+      grid: { left: 4, right: 12, top, bottom: option.xAxis?.name ? 30 : 8, containLabel: true, ...option.grid },
+      tooltip: { ...tooltip(colours), ...option.tooltip },
+      xAxis: option.xAxis && axis(option.xAxis, true, width, 28, colours),
+      yAxis: option.yAxis && axis(option.yAxis, false, width, name, colours),
+      series: series.map((each) => row(each, colours)),
+    };
+  };
 
   // ---- Drawing -----------------------------------------------------------------------------------------------------
 
@@ -150,11 +164,13 @@
     }
   };
 
-  document.addEventListener("htmx:load", (event) => { if (event.detail.elt !== document.body) drawAll(event.detail.elt.parentElement ?? event.detail.elt); });
+  document.addEventListener("htmx:load", (event) => {
+    const { elt } = event.detail;
+    if (elt !== document.body) drawAll(elt.parentElement ?? elt);
+  });
   document.addEventListener("htmx:beforeCleanupElement", (event) => {
     if (event.target.matches?.("[data-plot]")) window.echarts?.getInstanceByDom(event.target)?.dispose();
   });
   dark.addEventListener("change", () => { if (window.echarts) plots(document).forEach(draw); });
-  window.addEventListener("beforeprint", () => { if (window.echarts) plots(document).forEach((each) => window.echarts.getInstanceByDom(each)?.resize()); });
   drawAll(document);
 })();
