@@ -19,6 +19,7 @@ from shared.service import Platform, platform
 from shared.values import Name
 from shared.verify import verify
 from shared.web import guard
+from shared.web.bodies import Sent
 from shared.web.freshness import fresh
 from shared.web.guard import Role, may, principal
 from shared.web.problems import Problem
@@ -96,14 +97,14 @@ async def run_verify(here: Here) -> StreamingResponse:
 
 @router.post("/staff", status_code=201)
 @may("admin")
-def add_staff(here: Here, new: NewAccount) -> Account:
+def add_staff(here: Here, new: Sent[NewAccount]) -> Account:
     """Let a member of staff in."""
     return Account(name=new.name, role=new.role, secret=here.accounts.add_staff(new.name, new.role))
 
 
 @router.post("/tokens", status_code=201)
 @may("admin")
-def add_token(here: Here, new: NewAccount) -> Account:
+def add_token(here: Here, new: Sent[NewAccount]) -> Account:
     """Let a script in."""
     return Account(name=new.name, role=new.role, secret=here.accounts.add_token(new.name, new.role))
 
