@@ -67,7 +67,7 @@ async def insights(request: Request) -> HTMLResponse:
 @routes.get("/late")
 @may("anyone")
 async def late(request: Request) -> HTMLResponse:
-    plot = plots.bars(["Cake cases", "Lunch bag"], [14, 13], name="product", unit="orders")
+    plot = plots.bars(["=cmd|cake cases", "Lunch bag"], [14, 13], name="product", unit="orders")
     return shell.fragment(request, "late.html", plot=plot)
 
 

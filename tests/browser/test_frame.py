@@ -108,6 +108,16 @@ def test_the_table_behind_a_plot_is_one_click_away_and_saved_as_csv(visit):
     assert lines[:2] == ["days between orders,intervals", '0\N{EN DASH}7,"1,890"']
 
 
+def test_a_csv_holds_no_formula_that_a_customer_or_product_brought(visit):
+    page = visit("/analytics/")
+    with page.expect_download() as download:
+        page.locator("[data-csv=late-table]").click()
+    assert download.value.path().read_text(encoding="utf-8-sig").splitlines()[1:] == [
+        "'=cmd|cake cases,14",
+        "Lunch bag,13",
+    ]
+
+
 def test_a_plot_that_cannot_be_drawn_shows_its_table(browser, address):
     context = browser.new_context()
     page = context.new_page()

@@ -212,7 +212,11 @@
 
   // ---- CSV of a table ----------------------------------------------------------------------------------------------
 
-  const cell = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const cell = (text) => {
+    // A spreadsheet would run a text that begins like a formula; a negative number is none.
+    const harmless = /^[=+\-@]/.test(text) && !/^-[\d.,]+$/.test(text) ? `'${text}` : text;
+    return /[",\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  };
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-csv]");
