@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 
 from services.analytics import base as bases
 from services.analytics.base import Base
+from services.analytics.kept import kept
 from services.analytics.loyalty import Letter, Segment
-from services.analytics.population import populations
+from services.analytics.population import population
 from services.analytics.profile import Profile, find, profile
 from services.analytics.purchase_days import family
 from services.analytics.question import Asked
@@ -102,10 +103,10 @@ async def customer(
     reference: Annotated[str, Path(description="An id, or an alias such as cdnow:1516.", max_length=200)],
 ) -> Customer:
     """Show the rhythm and the standing of one customer."""
-    kept = populations(here.models)
+    answers = kept(here.models)
 
     def answer(db: Snapshot) -> Customer:
-        return _customer(profile(db, kept, find(db, reference), question))
+        return _customer(profile(db, answers, find(db, reference), question))
 
     return await read(request, family, answer)
 
@@ -114,8 +115,8 @@ async def customer(
 @may("analyst", "manager", "specialist")
 async def rfm(request: Request, here: Here, question: Asked) -> Rfm:
     """Count the customers by score and by segment."""
-    kept = populations(here.models)
-    found = await read(request, family, lambda db: kept.of(db, scope(db, question)))
+    answers = kept(here.models)
+    found = await read(request, family, lambda db: answers.get(db, population, scope(db, question)))
     ranking = found.ranking
     return Rfm(
         n=ranking.n,

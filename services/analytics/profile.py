@@ -13,8 +13,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.analytics.kept import Kept
 from services.analytics.loyalty import Ranking, Standing
-from services.analytics.population import Populations
+from services.analytics.population import population
 from services.analytics.purchase_days import days, identifiers, known_by
 from services.analytics.rhythm import Rhythm
 from services.analytics.scope import Question, scope
@@ -35,7 +36,8 @@ class Profile:
         rhythm: The purchase days.
         gross_on: Minor units of valid orders by purchase day, ascending.
         net: Minor units of all orders after refunds and credit notes.
-        standing: Scores and segment among all customers; None without an order.
+        among: How many customers it is ranked among, itself included.
+        standing: Scores and segment among them; None without an order.
     """
 
     customer: UUID
@@ -44,6 +46,7 @@ class Profile:
     rhythm: Rhythm
     gross_on: tuple[tuple[int, int], ...]
     net: int
+    among: int = 0
     standing: Standing | None = None
 
     @property
@@ -65,7 +68,7 @@ def find(db: Snapshot, reference: str) -> UUID:
     return found
 
 
-def profile(db: Snapshot, populations: Populations, customer: UUID, question: Question) -> Profile:
+def profile(db: Snapshot, answers: Kept, customer: UUID, question: Question) -> Profile:
     """One customer, ranked among all of the source asked for.
 
     Raises:
@@ -73,16 +76,14 @@ def profile(db: Snapshot, populations: Populations, customer: UUID, question: Qu
     """
     if question.source is not None and question.source not in _sources(db, customer):
         raise Refused(f"{question.source!r} does not know this customer", field="source")
-    found = profiles(db, populations, [customer], question)[customer]
+    found = profiles(db, answers, [customer], question)[customer]
     if question.currency is None and len(found.currencies) > 1:
         names = ", ".join(sorted(found.currencies))
         raise Refused(f"choose a currency: this customer has orders in {names}", field="currency")
     return found
 
 
-def profiles(
-    db: Snapshot, populations: Populations, customers: Collection[UUID], question: Question
-) -> dict[UUID, Profile]:
+def profiles(db: Snapshot, answers: Kept, customers: Collection[UUID], question: Question) -> dict[UUID, Profile]:
     """Several customers, each in the currency asked for or else in the one of most of their orders."""
     c = days.c
     subjects = [f"{_PREFIX}{customer}" for customer in customers]
@@ -92,7 +93,7 @@ def profiles(
 
     @cache
     def ranking(currency: str | None) -> Ranking:
-        return populations.of(db, scope(db, replace(question, currency=currency))).ranking
+        return answers.get(db, population, scope(db, replace(question, currency=currency))).ranking
 
     return {
         customer: _profile(customer, rows.get(subject, []), question, ranking)
@@ -120,7 +121,8 @@ def _profile(
     )
     if not gross_on:
         return found
-    return replace(found, standing=ranking(currency).place(gross_on[-1][0], len(gross_on), found.gross))
+    others = ranking(currency)
+    return replace(found, among=others.n, standing=others.place(gross_on[-1][0], len(gross_on), found.gross))
 
 
 def _by_id(db: Snapshot, reference: str) -> UUID | None:

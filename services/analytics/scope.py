@@ -80,10 +80,12 @@ def several(found: list[str]) -> Refused:
     return Refused(f"choose a currency: there are orders in {', '.join(sorted(found))}", field="currency")
 
 
-def currencies(db: Snapshot, source: str | None = None) -> list[str]:
-    """The currencies of the orders of a source's customers, the one with most orders first."""
+def currencies(db: Snapshot, source: str | None = None, as_of: int | None = None) -> list[str]:
+    """The currencies of the orders of a source's customers, up to a day or of all time; most orders first."""
     orders = sa.func.sum(base_days.c.orders)
     query = sa.select(base_days.c.currency).where(base_days.c.source == (source or EVERYBODY))
+    if as_of is not None:
+        query = query.where(base_days.c.day <= as_of)
     query = query.group_by(base_days.c.currency).having(orders > 0).order_by(orders.desc(), base_days.c.currency)
     return list(db.execute(query).scalars())
 

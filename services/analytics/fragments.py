@@ -1,0 +1,78 @@
+"""Fragments: what analytics knows of customers, for the pages of other services to fetch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Query, Request
+from fastapi.responses import HTMLResponse
+
+from services.analytics.figures import rhythm_figure
+from services.analytics.kept import kept
+from services.analytics.profile import Profile, profiles
+from services.analytics.purchase_days import family
+from services.analytics.question import Viewed
+from services.analytics.scope import Question
+from services.analytics.words import Reader
+from shared.errors import Refused
+from shared.service import Platform
+from shared.web import guard
+from shared.web.guard import may
+from shared.web.serving import Frame, Here, read
+
+router = guard.router(prefix="/fragments", include_in_schema=False)
+MOST_CUSTOMERS: Final = 200
+LAST_INTERVALS: Final = 12
+"""How many intervals a cell of a list shows."""
+FEW: Final = 20
+"""Below so many customers, scores against each other say little."""
+
+
+@router.get("/customers")
+@may("signed_in")
+async def cells(
+    request: Request, here: Here, frame: Frame, viewed: Viewed, ids: Annotated[str, Query(max_length=8_000)] = ""
+) -> HTMLResponse:
+    """Cells for the rows of a list of customers, swapped in by their ids."""
+    customers = _customers(ids)
+    answers = kept(here.models)
+    found = await read(request, family, lambda db: profiles(db, answers, customers, viewed))
+    return frame.fragment(
+        request, "analytics/cells.html", profiles=list(found.values()), reader=Reader.of(request), shown=LAST_INTERVALS
+    )
+
+
+@router.get("/customers/{customer}/rhythm")
+@may("signed_in")
+async def rhythm(request: Request, here: Here, frame: Frame, viewed: Viewed, customer: UUID) -> HTMLResponse:
+    """The purchase days of one customer, and when the next is due."""
+    found = await _profile(request, here, customer, viewed)
+    figure = rhythm_figure(found, Reader.of(request)) if found.rhythm.days else None
+    return frame.fragment(request, "analytics/rhythm.html", figure=figure)
+
+
+@router.get("/customers/{customer}/loyalty")
+@may("signed_in")
+async def loyalty(request: Request, here: Here, frame: Frame, viewed: Viewed, customer: UUID) -> HTMLResponse:
+    """The scores and the segment of one customer, with the reasons."""
+    found = await _profile(request, here, customer, viewed)
+    reader = Reader.of(request)
+    given = found.standing.reasons if found.standing else ()
+    reasons = [reader.reason(reason, found.currency or "") for reason in given]
+    return frame.fragment(request, "analytics/loyalty.html", profile=found, reasons=reasons, few=FEW)
+
+
+async def _profile(request: Request, here: Platform, customer: UUID, viewed: Question) -> Profile:
+    answers = kept(here.models)
+    return await read(request, family, lambda db: profiles(db, answers, [customer], viewed)[customer])
+
+
+def _customers(ids: str) -> list[UUID]:
+    try:
+        found = list(dict.fromkeys(UUID(id_) for id_ in ids.split(",") if id_))
+    except ValueError:
+        raise Refused("must be ids of customers, separated by commas", field="ids") from None
+    if len(found) > MOST_CUSTOMERS:
+        raise Refused(f"must be at most {MOST_CUSTOMERS} ids", field="ids")
+    return found
