@@ -238,15 +238,9 @@ def sparkline_svg(values: Sequence[float], label: str, *, width: int = 96, heigh
     top = max([*values, 1])
     step = width / len(values)
     thick = max(1.5, min(6.0, step - 1.5))
-    columns = Markup("").join(
-        Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1"/>').format(
-            at * step,
-            height - tall,
-            thick,
-            tall,
-        )
-        for at, tall in ((at, max(1.5, value / top * height)) for at, value in enumerate(values))
-    )
+    tall = (max(1.5, value / top * height) for value in values)
+    path = "".join(f"M{at * step + thick / 2:.1f} {height}v{-length:.1f}" for at, length in enumerate(tall))
     return Markup(
-        '<svg class="sparkline" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>',
-    ).format(label, width, height, width, height, columns)
+        '<svg class="sparkline" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">'
+        '<path d="{}" stroke-width="{:.1f}"/></svg>',
+    ).format(label, width, height, width, height, path, thick)
