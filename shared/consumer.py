@@ -25,7 +25,7 @@ from faststream.middlewares import AckPolicy
 
 from shared.backoff import Backoff, ending_of
 from shared.polled import batch, place_of
-from shared.projections.generation import TRANSIENT, Generation, Mark
+from shared.projections.generation import Generation, Mark
 from shared.topics import create_topics, services_of, topic
 
 _PAGE_RECORDS: Final = 5_000
@@ -128,23 +128,21 @@ class KafkaFollower:
         return KafkaAckableMessage(records, b"", message_id="-", correlation_id="-", consumer=self._subscriber.consumer)
 
     async def _page(self, message: KafkaAckableMessage) -> None:
-        """Apply what was polled, or go back to the watermark after a pause."""
-        message.committed = AckStatus.ACKED  # our hint says how far we are; FastStream would wait for its commit
+        """Apply what was polled, or wait and go back to the watermarks."""
         try:
             pages = await self._current(message.raw_message)
-            if not pages:
-                return
             await asyncio.to_thread(self._apply, pages)
         except Exception as error:  # noqa: BLE001, outside, FastStream would decide what becomes of the page
             await self._wait_after(error)
-            await self._place(self._placed)
-            return
+            await self._go_to_watermarks(self._placed)
+        else:
+            self._backoff.reset()
+            self._behind = sum(map(len, pages.values())) >= _MANY
+            self._hint({place: records[-1].offset + 1 for place, records in pages.items()})
         self.failing = None
-        self._backoff.reset()
-        self._behind = sum(map(len, pages.values())) >= _MANY
-        self._applied.set()
+        self._applied.set()  # after an error too: a commit may have happened without its confirmation
         self._moved()
-        self._hint({place: records[-1].offset + 1 for place, records in pages.items()})
+        message.committed = AckStatus.ACKED  # the hint is our acknowledgement; FastStream would wait for its own
 
     async def _current(self, records: Iterable[Any]) -> dict[TopicPartition, list[Any]]:
         """The records by partition, without those polled before their partition was placed at its watermark."""
@@ -162,15 +160,15 @@ class KafkaFollower:
         self.generation.apply(batches)
 
     async def _assigned(self, places: set[TopicPartition]) -> None:
-        await self._place(places)
+        await self._go_to_watermarks(places)
         self._placed = set(places)
 
     def _revoked(self) -> None:
         self._placed = set()
         self._hints.clear()
 
-    async def _place(self, places: Iterable[TopicPartition]) -> None:
-        """Seek to the watermarks; until they can be read nothing can be applied anyway."""
+    async def _go_to_watermarks(self, places: Iterable[TopicPartition]) -> None:
+        """Have the partitions polled from where the read model stands; without it, nothing could be applied anyway."""
         marks = await self._marks()
         for place in places:
             mark = marks.get((place.topic, place.partition))
@@ -181,7 +179,7 @@ class KafkaFollower:
         while True:
             try:
                 return await asyncio.to_thread(self.generation.marks)
-            except TRANSIENT as error:
+            except Exception as error:  # noqa: BLE001, there is no other way on than through the watermarks
                 await self._wait_after(error)
 
     async def _wait_after(self, error: Exception) -> None:

@@ -27,19 +27,21 @@ def batch(generation: Generation, store_id: UUID, place: TopicPartition, records
     """
     types = generation.family.types
     events: list[Recorded] = []
+    reached = 0
     for record in records:
         try:
-            if event_type(record) in types:
-                events.append(recorded(record, store_id))
+            if event_type(record) not in types:
+                continue
+            event = recorded(record, store_id)
         except UnreadableEvent as error:
             generation.park_unreadable(
                 place.topic, place.partition, record.offset, key=record.key, reason=str(error), payload=record.value
             )
-    return Batch(place.topic, place.partition, events, _reached(events, records[-1], store_id), records[-1].offset + 1)
-
-
-def _reached(events: Sequence[Recorded], last: Any, store_id: UUID) -> int:
-    """The position of the last record, also when it is of no interest; 0 when nothing can be said."""
-    with suppress(UnreadableEvent):
-        return recorded(last, store_id).position
-    return events[-1].position if events else 0
+            continue
+        if event.position > reached:  # a relay that starts over may send again what it has sent, even in one page
+            events.append(event)
+            reached = event.position
+    last = records[-1]
+    with suppress(UnreadableEvent):  # the last one says how far it went, also when it is of no interest
+        reached = max(reached, recorded(last, store_id).position)
+    return Batch(place.topic, place.partition, events, reached, last.offset + 1)

@@ -3,7 +3,6 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +10,18 @@ import pytest
 import relay_process
 import servers
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from topics_kit import STEPS, THEIRS, assert_chained, by_subject, fill, published, step, stored, until
+from topics_kit import (
+    STEPS,
+    assert_chained,
+    by_subject,
+    fill,
+    published,
+    relayed,
+    running,
+    step,
+    stored,
+    until,
+)
 
 from shared import cloudevents
 from shared.checkpoint import last_checkpoint
@@ -35,29 +45,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-@asynccontextmanager
-async def running(relay: Relay) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(relay.run())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def relayed(store: SqliteStore, bootstrap: str, prefix: str) -> Relay:
-    """Let a relay bring everything to Kafka, and stop it."""
-    relay = Relay(store, bootstrap, "trials", prefix=prefix)
-    head = await store.position()
-    async with running(relay) as task:
-        await until(lambda: relay.published >= head or task.done())
-    return relay
-
-
 async def assert_topic_is_the_store(store: SqliteStore, bootstrap: str, prefix: str) -> None:
     records = await published(bootstrap, topic("trials", prefix))
     events = [cloudevents.recorded(record, store.id) for record in records]
-    wanted = await stored(store)
+    wanted = await stored(store, "trials")
     assert wanted
     assert by_subject(events) == by_subject(wanted)
     assert_chained(events)
@@ -68,15 +59,14 @@ async def test_a_topic_holds_exactly_the_events_of_its_service_in_order_of_each_
     kafka: str, store: SqliteStore, prefix: str
 ):
     await fill(store, range(EVENTS))
-    relay = await relayed(store, kafka, prefix)
+    await relayed(store, kafka, prefix, "trials")
     await assert_topic_is_the_store(store, kafka, prefix)
-    assert await stored(store, THEIRS)
-    assert relay.state is State.STOPPED
+    assert await stored(store, "elsewhere")
 
 
 async def test_a_relay_goes_on_from_its_checkpoint(kafka: str, store: SqliteStore, prefix: str):
     await fill(store, range(EVENTS))
-    await relayed(store, kafka, prefix)
+    await relayed(store, kafka, prefix, "trials")
     again = Relay(store, kafka, "trials", prefix=prefix)
     async with running(again):
         await until(lambda: again.state is State.RELAYING)
@@ -98,7 +88,7 @@ async def test_what_is_appended_while_a_relay_runs_follows_at_once(kafka: str, s
 
 async def test_the_first_page_does_not_wait_for_a_second_one(kafka: str, store: SqliteStore, prefix: str):
     await fill(store, [number for number in range(1, 1200) if number % 10][:1000])  # exactly a full page
-    await relayed(store, kafka, prefix)
+    await relayed(store, kafka, prefix, "trials")
     await assert_topic_is_the_store(store, kafka, prefix)
 
 
@@ -116,7 +106,8 @@ async def test_a_relay_cancelled_at_any_step_leaves_the_topic_whole(
             await fill(store, range(EVENTS, EVENTS + 50))
         await asyncio.wait({task}, timeout=60)
     assert task.cancelled()
-    await relayed(store, kafka, prefix)
+    assert relay.state is State.STOPPED
+    await relayed(store, kafka, prefix, "trials")
     await assert_topic_is_the_store(store, kafka, prefix)
 
 
@@ -132,7 +123,7 @@ async def test_a_relay_process_killed_at_any_step_leaves_the_topic_whole(
     )
     assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
     await fill(store, range(EVENTS, EVENTS + 50))
-    await relayed(store, kafka, prefix)
+    await relayed(store, kafka, prefix, "trials")
     await assert_topic_is_the_store(store, kafka, prefix)
 
 
@@ -146,7 +137,7 @@ async def test_a_publish_with_an_unknown_outcome_is_neither_lost_nor_doubled(
         with monkeypatch.context() as patched:
             step(patched, "commit_transaction", when, 1, unanswered)
             await fill(store, range(EVENTS) if when == "before" else range(EVENTS, EVENTS + 50))
-            await relayed(store, kafka, prefix)
+            await relayed(store, kafka, prefix, "trials")
     await assert_topic_is_the_store(store, kafka, prefix)
 
 
@@ -168,7 +159,7 @@ async def test_a_second_relay_fences_the_first(kafka: str, store: SqliteStore, p
 
 async def test_a_topic_of_another_store_is_refused(kafka: str, store: SqliteStore, prefix: str, tmp_path: Path):
     await fill(store, range(100))
-    await relayed(store, kafka, prefix)
+    await relayed(store, kafka, prefix, "trials")
     other = SqliteStore(tmp_path / "other.sqlite")
     try:
         relay = Relay(other, kafka, "trials", prefix=prefix)
@@ -184,7 +175,7 @@ async def test_a_store_that_went_back_in_time_is_refused(
     kafka: str, store: SqliteStore, prefix: str, monkeypatch: pytest.MonkeyPatch
 ):
     await fill(store, range(100))
-    await relayed(store, kafka, prefix)
+    await relayed(store, kafka, prefix, "trials")
 
     async def earlier() -> int:
         return 50

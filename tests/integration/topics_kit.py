@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid5
 
@@ -12,10 +13,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from shared.clock import stamp, utc_now
 from shared.envelope import FIRST_HASH, Draft, Head, Metadata, Recorded, chained, pack
 from shared.ids import NS
+from shared.relay import Relay
 from shared.sqlite_store import SqliteStore
-from shared.topics import PARTITIONS
+from shared.topics import PARTITIONS, type_prefix
 
 OURS = "crm.trials.TrialHeld"
+NOTED = "crm.trials.TrialNoted"
 THEIRS = "crm.elsewhere.TrialHeld"
 SUBJECTS = 60
 
@@ -38,12 +41,19 @@ def draft(number: int, type_: str = OURS) -> Draft:
     return Draft(uuid5(command, "0").bytes, type_, 1, subject, b'{"number":%d}' % number, pack(metadata))
 
 
+def type_of(number: int) -> str:
+    """Every tenth is of another service, every seventh of the rest is read by no family."""
+    if number % 10 == 0:
+        return THEIRS
+    return OURS if number % 7 else NOTED
+
+
 async def fill(store: SqliteStore, numbers: Iterable[int]) -> None:
-    """One event per number: in the stream of its subject, every tenth of another service."""
+    """One event per number, in a stream of its subject."""
     streams: dict[str, list[Draft]] = defaultdict(list)
     for number in numbers:
-        new = draft(number, THEIRS if number % 10 == 0 else OURS)
-        streams[f"trial{'' if new.type == OURS else 's-elsewhere'}-{new.subject}"].append(new)
+        new = draft(number, type_of(number))
+        streams[f"{new.type.split('.')[1]}-{new.subject}"].append(new)
     heads: dict[str, Head] = {stream: (await store.load(stream)).head for stream in streams}
     while streams:  # a few of each in turn, so that subjects are mixed in the log
         for stream in list(streams):
@@ -55,8 +65,9 @@ async def fill(store: SqliteStore, numbers: Iterable[int]) -> None:
                 del streams[stream]
 
 
-async def stored(store: SqliteStore, type_: str = OURS) -> list[Recorded]:
-    return [event async for page in store.pages(0) for event in page.events if event.type == type_]
+async def stored(store: SqliteStore, service: str) -> list[Recorded]:
+    prefix = type_prefix(service)
+    return [event async for page in store.pages(0) for event in page.events if event.type.startswith(prefix)]
 
 
 async def published(bootstrap: str, topic: str) -> list[Any]:
@@ -74,6 +85,28 @@ async def published(bootstrap: str, topic: str) -> list[Any]:
             while await consumer.position(place) < ends[place]:
                 records += (await consumer.getmany(place, timeout_ms=100)).get(place, [])
     return records
+
+
+@asynccontextmanager
+async def running(runner: Any) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a relay or a follower for a while."""
+    task = asyncio.create_task(runner.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def relayed(store: SqliteStore, bootstrap: str, prefix: str, *services: str) -> None:
+    """Let relays bring everything to Kafka, and stop them."""
+    head = await store.position()
+    for service in services:
+        relay = Relay(store, bootstrap, service, prefix=prefix)
+        async with running(relay) as task:
+            await until(lambda relay=relay, task=task: relay.published >= head or task.done())
+            if task.done():
+                task.result()
 
 
 def by_subject(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:
