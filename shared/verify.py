@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from shared.codec import Codec
 from shared.envelope import FIRST_HASH, Recorded, chained
 from shared.projections import ReadModels, Snapshot
-from shared.projections.generation import Batch, Generation
+from shared.projections.generation import Generation
+from shared.projections.progress import Batch
 from shared.projections.tables import Table
 from shared.store import EventStore
 

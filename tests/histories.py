@@ -14,7 +14,8 @@ from shared.events import Event
 from shared.ids import NS
 from shared.keyring import SqliteKeyring
 from shared.projections import Family
-from shared.projections.generation import Batch, Generation
+from shared.projections.generation import Generation
+from shared.projections.progress import Batch
 
 FIRST = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 

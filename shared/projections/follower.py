@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from shared.projections.generation import TRANSIENT, Batch, Generation
+from shared.projections.generation import Generation
+from shared.projections.page import TRANSIENT
+from shared.projections.progress import Batch
 from shared.store import EventStore
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from shared import crashpoints
 from shared.codec import Codec
 from shared.envelope import Recorded
 from shared.projections.family import Family
-from shared.projections.generation import Batch, Generation
+from shared.projections.generation import Generation
+from shared.projections.progress import Batch
 from shared.verify import Content, content
 
 PAGES: Final = (1, 7, 500)

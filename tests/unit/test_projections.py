@@ -13,8 +13,10 @@ from shared.decider import handle
 from shared.errors import TooFarBehind
 from shared.projections import Derived, Document, Family, ReadModels, Subject, Sum, Text, Whole, f
 from shared.projections.follower import Follower
-from shared.projections.generation import Batch, Generation, Poisoned
+from shared.projections.generation import Generation
 from shared.projections.kit import Kit
+from shared.projections.page import Poisoned
+from shared.projections.progress import Batch
 from shared.verify import content, verify
 
 
