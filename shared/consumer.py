@@ -25,7 +25,8 @@ from faststream.middlewares import AckPolicy
 
 from shared.backoff import Backoff, ending_of
 from shared.polled import batch, place_of
-from shared.projections.generation import Generation, Mark
+from shared.projections.generation import Generation
+from shared.projections.progress import Mark
 from shared.topics import create_topics, services_of, topic
 
 _PAGE_RECORDS: Final = 5_000

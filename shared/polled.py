@@ -12,7 +12,8 @@ from aiokafka import TopicPartition
 from shared.cloudevents import event_type, recorded
 from shared.envelope import Recorded
 from shared.errors import UnreadableEvent
-from shared.projections.generation import Batch, Generation
+from shared.projections.generation import Generation
+from shared.projections.progress import Batch
 
 
 def place_of(record: Any) -> TopicPartition:

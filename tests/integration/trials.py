@@ -12,7 +12,8 @@ from shared.envelope import Recorded
 from shared.events import Event
 from shared.keyring import SqliteKeyring
 from shared.projections import Derived, Document, Family, Rows, Subject, Sum, Whole, f
-from shared.projections.generation import Batch, Generation
+from shared.projections.generation import Generation
+from shared.projections.progress import Batch
 from shared.sqlite_store import SqliteStore
 from shared.verify import content
 
