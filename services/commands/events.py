@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -72,7 +72,8 @@ def tail(
         )
         await _print(answer, as_json)
 
-    reach(ctx, data, run)
+    with suppress(KeyboardInterrupt):
+        reach(ctx, data, run)
 
 
 async def _before_the_end(client: Client, last: int) -> int:
