@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from services.analytics.purchase_days import base_days
 from services.analytics.scope import Scope
-from shared.clock import date_of
+from shared.clock import date_of, day_number
 from shared.projections import Snapshot
 
 
@@ -97,13 +97,13 @@ def months(db: Snapshot, scope: Scope) -> list[Month]:
     rows = db.execute(_within(query, scope)).all()
     if not rows:
         return []
-    start, end = date_of(rows[0].day), date_of(scope.as_of)
+    start = date_of(rows[0].day)
     by_month = {first: list(some) for first, some in groupby(rows, lambda row: date_of(row.day).replace(day=1))}
     found = []
     first = start.replace(day=1)
     while first <= max(by_month):
-        seen = min(_next(first), date.fromordinal(end.toordinal() + 1)) - max(first, start)
-        found.append(_month(first, seen.days, by_month.get(first, ())))
+        seen = min(day_number(_next(first)), scope.as_of + 1) - day_number(max(first, start))
+        found.append(_month(first, seen, by_month.get(first, ())))
         first = _next(first)
     return found
 

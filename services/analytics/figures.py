@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from services.analytics.base import Month
 from services.analytics.intervals import WEEK, WEEKS_SHOWN, Intervals
-from services.analytics.loyalty import SEGMENTS, Segment
+from services.analytics.loyalty import SEGMENTS
 from services.analytics.population import Population
 from services.analytics.profile import Profile
 from services.analytics.words import SEGMENT_NAMES, Reader
@@ -65,7 +65,7 @@ def interval_figure(intervals: Intervals, reader: Reader) -> Figure:
 def segment_figure(population: Population, currency: str, reader: Reader) -> Figure:
     """Who is in which segment; there is at least one customer."""
     _, formats = reader.words.gettext, reader.formats
-    n, revenue = population.ranking.n, sum(population.gross.values())
+    n, revenue = population.ranking.n, sum(population.gross.values()) or 1
     names = [_(SEGMENT_NAMES[segment]) for segment in SEGMENTS]
     counts = [population.customers[segment] for segment in SEGMENTS]
     plot = bars(names, counts, name=_("segment"), unit=_("customers"), strong=names[:1], show=formats.number)
@@ -75,14 +75,12 @@ def segment_figure(population: Population, currency: str, reader: Reader) -> Fig
             formats.number(population.customers[segment]),
             formats.percent(population.customers[segment] / n),
             formats.money(population.gross[segment], currency, whole=True),
-            formats.percent(_share(population.gross[segment], revenue)),
+            formats.percent(population.gross[segment] / revenue),
         )
         for name, segment in zip(names, SEGMENTS, strict=True)
     ]
     columns = (_("segment"), _("customers"), _("of all customers"), _("revenue"), _("of all revenue"))
-    champions = Segment.CHAMPION
-    title = reader.champions(population.customers[champions] / n, _share(population.gross[champions], revenue))
-    return Figure(title, replace(plot, columns=columns, rows=rows))
+    return Figure(reader.segments(population), replace(plot, columns=columns, rows=rows))
 
 
 def revenue_figure(months: Sequence[Month], currency: str, reader: Reader) -> Figure:
@@ -154,7 +152,3 @@ def revenue_rows(months: Sequence[Month], currency: str) -> Rows:
     for month in months:
         first = month.first.isoformat()[:7]
         yield first, month.orders, currency, month.gross, month.refunds, month.credit, month.net
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0

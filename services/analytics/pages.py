@@ -19,7 +19,7 @@ from services.analytics.kept import kept
 from services.analytics.loyalty import SEGMENTS
 from services.analytics.population import population
 from services.analytics.purchase_days import EVERYBODY, family
-from services.analytics.question import Viewed, remember
+from services.analytics.question import Viewed, remember, today
 from services.analytics.timing import timing
 from services.analytics.words import Reader
 from shared.clock import date_of
@@ -53,6 +53,7 @@ async def loyalty_of_the_base(request: Request, here: Here, frame: Frame, viewed
         "analytics/dashboard.html",
         found=found,
         as_of=date_of(viewed.as_of),
+        is_today=viewed.as_of == today(here),
         lately=LATELY,
         fresh=fresh,
         **_choices(found, frame.gettext(request)),

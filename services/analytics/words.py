@@ -11,7 +11,8 @@ from babel.support import NullTranslations
 from starlette.requests import Request
 
 from services.analytics.base import Month
-from services.analytics.loyalty import Reason, Segment
+from services.analytics.loyalty import BEST, Reason, Segment
+from services.analytics.population import Population
 from services.analytics.profile import Profile
 from shared.web.formats import Formats
 from shared.web.i18n import N_, negotiate, translations
@@ -46,10 +47,15 @@ class Reader:
         """The message of a histogram of intervals."""
         return self.words.gettext("Half of all orders come back within %(days)s") % {"days": self.formats.days(median)}
 
-    def champions(self, customers: float, revenue: float) -> str:
-        """The message of the segments, from two shares of one."""
+    def segments(self, population: Population) -> str:
+        """The message of the segments: what the champions mean to a population of at least one."""
+        n, champions = population.ranking.n, population.customers[Segment.CHAMPION]
+        if not champions:
+            text = self.words.ngettext("One customer, no champion yet", "%(count)s customers, no champion yet", n)
+            return text % {"count": self.formats.number(n)}
+        revenue = population.gross[Segment.CHAMPION] / (sum(population.gross.values()) or 1)
         text = self.words.gettext("Champions are %(customers)s of the customers and %(revenue)s of the revenue")
-        return text % {"customers": self.formats.percent(customers), "revenue": self.formats.percent(revenue)}
+        return text % {"customers": self.formats.percent(champions / n), "revenue": self.formats.percent(revenue)}
 
     def months(self, months: Sequence[Month], currency: str) -> str:
         """The message of the revenue by month: the best full month against the weakest one."""
@@ -109,6 +115,8 @@ class Reader:
         if reason.letter == "r" and reason.value == 0:
             has = _("Last order on this very day.")
         score, needed = reason.score, reason.needs
+        if reason.next_score is None and score < BEST:
+            needs = _("Nobody scores better.")
         if reason.next_score is not None and reason.next_needs is not None:
             score, needed = reason.next_score, reason.next_needs
         told = {"score": self.formats.number(score), "needs": self._amount(reason, needed, currency)}
