@@ -37,12 +37,17 @@ class AddContactPoint(Command):
     purpose: Purpose = "general"
 
 
-class CorrectContactPoint(Command):
-    """Put a contact point right; without a purpose it keeps its own."""
+class Correction(Command):
+    """How a contact point is right; without a purpose it keeps its own."""
 
-    point: int = Field(ge=1, description="Its number among the customer's contact points.")
     value: Text
     purpose: Purpose | None = None
+
+
+class CorrectContactPoint(Correction):
+    """Put a contact point right."""
+
+    point: int = Field(ge=1, description="Its number among the customer's contact points.")
 
 
 class RemoveContactPoint(Command):

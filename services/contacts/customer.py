@@ -30,6 +30,7 @@ from services.contacts.events import (
     Kind,
     KindCorrected,
 )
+from services.contacts.sources import Source
 from shared.decider import Command, Decider
 from shared.errors import Refused
 from shared.events import Event
@@ -68,7 +69,7 @@ class ImportCustomer(OutsideCustomer):
     """Take a customer over from another system: register it, or add what was not known of it."""
 
     customer_id: UUID
-    source: Code
+    source: Source
 
 
 class RenameCustomer(Command):
@@ -102,7 +103,7 @@ class MoveAddress(Command):
 class LinkIdentifier(Command):
     """Record under which id another system knows the customer."""
 
-    source: Code
+    source: Source
     outside_id: Code
 
 

@@ -28,7 +28,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """A customer. `told` says of each fact when and by whom it was told; `sort_key` is empty before registration."""
+    """A customer; `sort_key` is empty before it is registered.
+
+    `told` says of each fact when it was told, by whom, and in which version of the customer.
+    """
 
     name: str | None = None
     kind: str = "individual"
@@ -51,7 +54,7 @@ customers = Document(
 
 
 def _told(at: Recorded) -> Json:
-    return {"at": at.meta.occurred_at, "by": at.meta.actor}
+    return {"at": at.meta.occurred_at, "by": at.meta.actor, "version": at.version}
 
 
 def _changed(row: Row, at: Recorded, *facts: str, **changes: Any) -> Row:
