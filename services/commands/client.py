@@ -59,18 +59,20 @@ class Client:
             ) as answer:
                 await _check(answer)
                 yield (json.loads(line) async for line in answer.aiter_lines() if line.strip())
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, json.JSONDecodeError) as error:
             raise self._unreachable(error) from error
 
     async def _request(self, method: str, path: str, **kwargs: Any) -> Any:
         try:
             answer = await self._http.request(method, path, **kwargs)
-        except httpx2.TransportError as error:
+            await _check(answer)
+            return answer.json()
+        except (httpx2.TransportError, json.JSONDecodeError) as error:
             raise self._unreachable(error) from error
-        await _check(answer)
-        return answer.json()
 
-    def _unreachable(self, error: httpx2.TransportError) -> Failure:
+    def _unreachable(self, error: Exception) -> Failure:
+        if isinstance(error, json.JSONDecodeError):
+            return Failure(f"{self._where} does not answer as Rapport does", UNREACHABLE)
         return Failure(f"{self._where} does not answer: {str(error) or type(error).__name__}", UNREACHABLE)
 
 
@@ -83,7 +85,7 @@ async def connect(target: Target, open_app: OpenApp) -> AsyncIterator[Client]:
     """
     if target.url:
         headers = {"Authorization": f"Bearer {target.token}"} if target.token else {}
-        async with httpx2.AsyncClient(base_url=target.url, headers=headers, timeout=_TIMEOUT) as http:
+        async with _remote(target.url, headers) as http:
             yield Client(http, target.url)
         return
     socket = target.data / SOCKET
@@ -117,6 +119,13 @@ async def _answers(socket: Path) -> bool:
         except httpx2.TransportError as error:
             raise Failure(f"{socket} does not answer: {type(error).__name__}", UNREACHABLE) from error
     return True
+
+
+def _remote(url: str, headers: dict[str, str]) -> httpx2.AsyncClient:
+    try:
+        return httpx2.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT)
+    except httpx2.InvalidURL as error:
+        raise Failure(f"RAPPORT_URL: {url!r} is not an address: {error}") from error
 
 
 def _over(transport: httpx2.AsyncBaseTransport) -> httpx2.AsyncClient:

@@ -62,30 +62,34 @@ def _zone(name: str) -> str:
         raise typer.BadParameter(f"{name!r} is not a time zone, such as Europe/London") from None
 
 
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone",
+        parser=_zone,
+        metavar="ZONE",
+        help="Zone of the file's local times.  [default: the format's, Europe/London or UTC]",
+    ),
+]
+FileCurrency = Annotated[
+    str | None,
+    typer.Option(
+        "--currency",
+        parser=currency_code,
+        metavar="CODE",
+        help="Currency of the file's amounts.  [default: the format's, GBP or USD]",
+    ),
+]
+
+
 @app.command("orders")
 def import_orders(
     ctx: typer.Context,
     file: File,
     layout: Annotated[Literal["online-retail", "cdnow"], typer.Option("--format", help="How the file is laid out.")],
     source: SourceName = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(
-            "--timezone",
-            parser=_zone,
-            metavar="ZONE",
-            help="Zone of the file's local times.  [default: the format's, Europe/London or UTC]",
-        ),
-    ] = None,
-    currency: Annotated[
-        str | None,
-        typer.Option(
-            "--currency",
-            parser=currency_code,
-            metavar="CODE",
-            help="Currency of the file's amounts.  [default: the format's, GBP or USD]",
-        ),
-    ] = None,
+    timezone: Timezone = None,
+    currency: FileCurrency = None,
     rejects: Rejects = None,
     data: Data = None,
     as_json: Json = False,

@@ -149,3 +149,24 @@ def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path, capsys
     code = run(["events", "show", "--json", "--data", str(tmp_path)], Composition(open_app, None, None))
     assert code == 3
     assert capsys.readouterr().out == '{"position": 1}\n'
+
+
+@pytest.mark.parametrize("words", [["analytics", "base", "--json"], ["events", "show", "--json"]])
+def test_an_answer_that_is_not_ours_is_said_to_be_so(tmp_path, capsys, words):
+    @asynccontextmanager
+    async def open_app(_data):
+        async def app(_scope, _receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"<html>Welcome to our shop"})
+
+        yield app
+
+    assert run([*words, "--data", str(tmp_path)], Composition(open_app, None, None)) == 3
+    assert capsys.readouterr() == ("", f"rapport: {tmp_path} does not answer as Rapport does\n")
+
+
+@pytest.mark.parametrize(("url", "code"), [("http://[::1", 2), ("ftp://localhost", 3), ("nonsense", 3)])
+def test_an_address_that_is_none_is_named(monkeypatch, capsys, url, code):
+    monkeypatch.setenv("RAPPORT_URL", url)
+    assert run(["verify"], refusing("must not be opened")) == code
+    assert url in capsys.readouterr().err

@@ -176,6 +176,11 @@ def test_a_line_break_inside_quotes_is_part_of_one_row(tmp_path):
     assert reasons(write(tmp_path, line(text='"two\nlines"'), line(price="0")))[-1] == (3, "price: 0 is not above 0")
 
 
+def test_a_cell_that_no_cell_can_be_refuses_the_file(tmp_path):
+    with pytest.raises(BadFile, match="row 3 is not CSV: field larger than field limit"):
+        read(write(tmp_path, line(), line(text="x" * 200_000)))
+
+
 def test_text_is_unicode_in_one_form_with_or_without_a_byte_order_mark(tmp_path):
     path = tmp_path / "bom.csv"
     row = line(text="Cafe\N{COMBINING ACUTE ACCENT}")
