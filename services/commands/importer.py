@@ -88,7 +88,7 @@ class Importer:
         for rejects in file.stage():
             self._reject(rejects)
             self._report.at(file.done)
-            # An app in this process has its own work to do between two thousand rows.
+            # An app in this process has work of its own to do between one thousand rows and the next.
             await asyncio.sleep(0)
 
     async def _introduce(self, file: OrderFile) -> None:
