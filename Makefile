@@ -12,6 +12,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo up test test-long check format messages lock
 .DEFAULT_GOAL := help
 
+# A file of tests stays on one worker, so that what its tests share is made once.
+WORKERS = --numprocesses auto --maxprocesses 4 --dist loadfile
+
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -22,7 +25,7 @@ up: $(VENV)/.runtime ## serve your own data folder: make up ARGS="--data FOLDER"
 	$(BIN)/rapport up $(ARGS)
 
 test: check ## check, then all tests with reduced counts and coverage: make test ARGS="-k kafka"
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-long: check ## check, then all tests with full counts (hours)
 	RAPPORT_LONG=1 $(BIN)/python -m pytest $(ARGS)
