@@ -11,6 +11,8 @@ RapportError
 ├── StoreInUse         another process writes this store
 ├── StoreFailed        the store could not make an append durable
 ├── Unreachable        a service or a store does not answer
+├── Fenced             another relay took over (shared.relay); likewise OtherStore and shared.topics.WrongTopic
+├── Poisoned           a rebuild met an event that cannot be applied (shared.projections.page)
 └── TooFarBehind       a read model has not reached the asked position in time
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -44,11 +44,7 @@ class Pages:
 
     def apply(self, db: sa.Connection, batches: Sequence[Batch], marks: dict[tuple[str, int], Mark]) -> int:
         """Apply what is above the watermarks; how many events that were, parked ones not counted."""
-        fresh: list[tuple[Batch, Recorded]] = []
-        for batch in batches:
-            mark = marks.get((batch.topic, batch.partition))
-            seen = mark.position if mark else 0
-            fresh += [(batch, e) for e in batch.events if e.position > seen and e.type in self._family.types]
+        fresh = [(batch, event) for batch in batches for event in self._above(batch, marks)]
         if not fresh:
             return 0
         blocked = parking.subjects(db, self._storage, {event.subject for _, event in fresh})
@@ -67,6 +63,16 @@ class Pages:
             self._words.rolled_back()
             return self._one_by_one(db, free)
         return len(free)
+
+    def _above(self, batch: Batch, marks: dict[tuple[str, int], Mark]) -> Iterator[Recorded]:
+        """The family's events that the watermark has not seen; a repeat inside the batch counts as seen."""
+        mark = marks.get((batch.topic, batch.partition))
+        seen = mark.position if mark else 0
+        for event in batch.events:
+            if event.position > seen:
+                seen = event.position
+                if event.type in self._family.types:
+                    yield event
 
     def _one_by_one(self, db: sa.Connection, events: Sequence[tuple[Batch, Recorded]]) -> int:
         """Find what poisons a page: it is parked, and from then on everything of its subject."""

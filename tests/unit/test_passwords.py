@@ -30,7 +30,7 @@ def passwords():
         "ab" * 512,
         "null\x00byte!",
         "Päss wörd",
-        generated(),
+        pytest.param(generated(), id="generated"),
     ],
 )
 async def test_a_good_password_is_kept_whole(passwords, password):

@@ -104,6 +104,14 @@ async def test_the_kit_notices_a_table_that_depends_on_the_order_of_topics(log, 
         kit.prove()
 
 
+async def test_a_repeat_within_a_page_counts_once(log, tmp_path):
+    await fill(log, commands=20)
+    events = await history(log)
+    twice = [*events[:9], *events[5:]]
+    generation = folded(log, tmp_path, twice)
+    assert content(generation).applied == len(events)
+
+
 async def test_poison_parks_its_subject_and_nobody_else(log, tmp_path):
     good, bad = UUID(int=1), UUID(int=2)
     for customer, note in ((good, None), (bad, None), (bad, "poison"), (good, None), (bad, None)):
