@@ -144,7 +144,7 @@ def _(_row: Row, event: portal.CreditIssued, at: Recorded) -> Row:
 @lines.on(contacts.CustomerRegistered)
 def _(_row: Row, event: contacts.CustomerRegistered, at: Recorded) -> Row:
     alias = event.alias.model_dump() if event.alias else {"source": None, "outside_id": None}
-    return _line(at, "customer", event.name, kind_of_customer=event.kind, country=event.country, **alias)
+    return _line(at, "customer", event.name, customer_kind=event.kind, country=event.country, **alias)
 
 
 @lines.on(contacts.CustomerRenamed)
@@ -154,7 +154,7 @@ def _(_row: Row, event: contacts.CustomerRenamed, at: Recorded) -> Row:
 
 @lines.on(contacts.KindCorrected)
 def _(_row: Row, event: contacts.KindCorrected, at: Recorded) -> Row:
-    return _line(at, "customer", kind_of_customer=event.kind)
+    return _line(at, "customer", customer_kind=event.kind)
 
 
 @lines.on(contacts.CountryCorrected)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.interactions import api, timeline
+from services.interactions import api, interaction_page, pages, timeline
 from shared.service import Service
 
 SERVICE = Service(
     "interactions",
     families=(timeline.family,),
-    routers=(api.router,),
+    routers=(api.router, pages.router, interaction_page.router),
     templates=Path(__file__).parent / "templates",
 )
