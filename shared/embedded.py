@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import uvicorn
 from fastapi import FastAPI
@@ -147,12 +148,14 @@ def _server(app: ASGIApp, **where: Any) -> uvicorn.Server:
 
 
 def _joined(services: Sequence[Service], platform: Platform) -> FastAPI:
-    shell = Shell("operations", demo_notice=platform.settings.demo)
+    settings = platform.settings
+    zone = ZoneInfo(settings.timezone)
+    shell = Shell("operations", demo_notice=settings.demo, zone=zone)
     routers = (operations.router, operations_page.router, login.router, preferences.router)
     root = service_app("Rapport", routers, platform_state={"platform": platform, "shell": shell}, page=shell.problem)
     for service in services:
         templates = [service.templates] if service.templates else []
-        own = Shell(service.name, templates, demo_notice=platform.settings.demo)
+        own = Shell(service.name, templates, demo_notice=settings.demo, zone=zone)
         app = service_app(
             service.name, service.routers, platform_state={"platform": platform, "shell": own}, page=own.problem
         )

@@ -8,6 +8,7 @@ import gzip
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,15 @@ class Shell:
         name: The service, one of the names in `SECTIONS`; that entry of the rail is marked.
         template_dirs: Folders with the service's own templates; the frame's are found after them.
         demo_notice: Whether the rail says that the data is a demonstration.
+        zone: The installation's time zone, in which instants are shown.
     """
 
-    def __init__(self, name: str, template_dirs: Iterable[Path] = (), *, demo_notice: bool = False) -> None:
+    def __init__(
+        self, name: str, template_dirs: Iterable[Path] = (), *, demo_notice: bool = False, zone: tzinfo = UTC
+    ) -> None:
         self.name = name
         self.demo_notice = demo_notice
+        self.zone = zone
         self.assets = Assets()
         self._loader = ChoiceLoader([FileSystemLoader(folder) for folder in (*template_dirs, TEMPLATES)])
         self._environment = cache(self._make_environment)
@@ -96,7 +101,7 @@ class Shell:
     def formats(self, request: Request) -> Formats:
         """The formats of this request's language, for texts that Python composes."""
         language = negotiate(request)
-        return Formats(language, translations(language))
+        return Formats(language, translations(language), self.zone)
 
     def _common(self, request: Request) -> dict[str, Any]:
         return {
@@ -142,7 +147,7 @@ class Shell:
         )
         words = translations(language)
         environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
-        formats = Formats(language, words)
+        formats = Formats(language, words, self.zone)
         environment.filters.update(
             money=formats.money,
             number=formats.number,

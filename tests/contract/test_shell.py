@@ -1,6 +1,8 @@
 """The frame around every page, in the reader's language and theme, as a browser gets it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -195,3 +197,12 @@ def test_every_frame_stands_in_a_file_of_the_package():
     assert {"frame.html", "portal_frame.html", "bare_frame.html", "login.html"} <= {
         path.name for path in folder.iterdir()
     }
+
+
+async def test_an_instant_is_shown_in_the_zone_of_the_installation(templates):
+    shell = Shell("contacts", [templates], zone=ZoneInfo("Europe/Amsterdam"))
+    (templates / "part.html").write_text("{{ moment|instant('short') }}")
+    request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
+    moment = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+    assert b"09:30" in shell.fragment(request, "part.html", moment=moment).body
+    assert "09:30" in shell.formats(request).instant(moment, "short")
