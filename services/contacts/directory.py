@@ -17,7 +17,7 @@ from services.contacts.events import (
     IdentifierLinked,
     KindCorrected,
 )
-from services.contacts.search_text import folded, joined
+from services.contacts.search_text import joined, sort_key
 from services.interactions.events import InteractionRecorded
 from services.portal.events import OrderCancelled, OrderPlaced
 from shared.envelope import Recorded
@@ -49,7 +49,14 @@ class Row:
 
 
 customers = Document(
-    "customers", Row, key=Subject("customer"), indexes=(("sort_key", "customer"), ("kind", "sort_key", "customer"))
+    "customers",
+    Row,
+    key=Subject("customer"),
+    indexes=(
+        ("sort_key", "customer", "search"),  # what is searched stands in it, so that a search reads this index alone
+        ("kind", "sort_key", "customer"),
+        ("internal", "sort_key", "customer"),
+    ),
 )
 
 
@@ -61,10 +68,9 @@ def _changed(row: Row, at: Recorded, *facts: str, **changes: Any) -> Row:
     """The row with these facts told anew, and what is searched and sorted by brought up to date."""
     told = {**row.told, **dict.fromkeys(facts, _told(at))}
     now = replace(row, told=told, version=at.version, **changes)
-    title = now.name or next(iter(now.aliases), "")
     return replace(
         now,
-        sort_key=folded(title) or title,
+        sort_key=sort_key(now.name, next(iter(now.aliases), "")),
         search=joined([now.name, *now.aliases, *(point["value"] for point in now.points)]),
     )
 
@@ -174,4 +180,4 @@ def _(_customer: str, rows: Rows) -> Iterable[tuple[Any, ...]]:
                 yield "internal", 1
 
 
-family = Family("directory", version=1, tables=(customers, identifiers, order_days, census))
+family = Family("directory", version=2, tables=(customers, identifiers, order_days, census))

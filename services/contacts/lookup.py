@@ -42,6 +42,7 @@ class Card(Entry):
     address: dict[str, Any] | None
     told: dict[str, Any]
     registered_at: str
+    first_order: int | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def find(db: Snapshot, id_: UUID) -> Card | None:
         address=row.address,
         told=row.told,
         registered_at=row.registered_at,
+        first_order=_first_order(db, row.customer),
     )
 
 
@@ -139,6 +141,12 @@ def _entry(row: Any, last_orders: dict[str, int]) -> dict[str, Any]:
         "last_contact": row.last_contact,
         "last_order": last_orders.get(row.customer),
     }
+
+
+def _first_order(db: Snapshot, subject: str) -> int | None:
+    c = order_days.c
+    query = sa.select(sa.func.min(c.day)).where(c.customer == subject, c.orders > 0)
+    return db.execute(query).scalar_one_or_none()
 
 
 def _last_orders(db: Snapshot, subjects: Collection[str]) -> dict[str, int]:
