@@ -170,7 +170,7 @@ def _page(
 ) -> HTMLResponse:
     _, formats = frame.gettext(request), frame.formats(request)
     known = countries.named(formats.locale)
-    shown = facts.of(card, known, _)
+    shown = facts.of(card, known, here.log.timezone, _)
     after = request.query_params.get("after")
     return frame.page(
         request,

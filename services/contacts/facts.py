@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.contacts.forms import Act
 from services.contacts.lookup import Card
+from shared.clock import business_day
 from shared.web.i18n import N_
 
 Words = Callable[[str], str]
@@ -64,22 +65,22 @@ class Fact:
 
 @dataclass(frozen=True)
 class Told:
-    """When and by whom a fact was told, and in which version of the customer."""
+    """On which business day and by whom a fact was told, and in which version of the customer."""
 
-    at: datetime
+    day: int
     by: str
     version: int
 
 
-def of(card: Card, countries: Mapping[str, str], _: Words) -> list[Fact]:
+def of(card: Card, countries: Mapping[str, str], timezone: str, _: Words) -> list[Fact]:
     """The facts of a customer, in the order of the card; `countries` gives names by code."""
-    told = {name: _told(said) for name, said in card.told.items()}
+    told = {name: _told(said, timezone) for name, said in card.told.items()}
     country = countries.get(card.country, card.country) if card.country else None
     return [
         Fact("rename", _("Name"), (card.name,) if card.name else (), told.get("name")),
         Fact("describe", _("Kind"), (_(KINDS[card.kind]),), told.get("kind")),
         Fact("describe", _("Country"), (country,) if country else (), told.get("country")),
-        *_points(card, _),
+        *_points(card, timezone, _),
         Fact("address", _("Address"), tuple(_address(card.address, countries)), told.get("address")),
     ]
 
@@ -89,14 +90,14 @@ def changed_since(facts: list[Fact], version: int) -> list[Fact]:
     return [fact for fact in facts if fact.told is not None and fact.told.version > version]
 
 
-def _points(card: Card, _: Words) -> Iterator[Fact]:
+def _points(card: Card, timezone: str, _: Words) -> Iterator[Fact]:
     for point in card.points:
         channel, value, purpose = point["channel"], point["value"], point["purpose"]
         yield Fact(
             "correct",
             _(CHANNELS[channel]),
             (value,),
-            _told(point),
+            _told(point, timezone),
             point["point"],
             _(PURPOSES[purpose]) if purpose != "general" else None,
             f"{_SCHEMES[channel]}{value}" if channel in _SCHEMES else None,
@@ -111,6 +112,7 @@ def _address(address: Mapping[str, Any] | None, countries: Mapping[str, str]) ->
     yield countries.get(address["country"], address["country"])
 
 
-def _told(said: Mapping[str, Any]) -> Told:
+def _told(said: Mapping[str, Any], timezone: str) -> Told:
     _kind, _colon, name = said["by"].partition(":")
-    return Told(datetime.fromisoformat(said["at"]), name or said["by"], said["version"])
+    day = business_day(datetime.fromisoformat(said["at"]), timezone)
+    return Told(day, name or said["by"], said["version"])
