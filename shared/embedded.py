@@ -176,6 +176,8 @@ def _report(task: asyncio.Task[Any]) -> None:
 
 
 async def _stop(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    pending = set(tasks)
+    while pending:  # some libraries swallow a cancellation: ask again
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)

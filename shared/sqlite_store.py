@@ -26,6 +26,7 @@ from shared.errors import RapportError, StoreFailed, StoreInUse
 from shared.sqlite_files import open_durable, open_reader, scalar
 from shared.sqlite_writer import Append, Writer
 from shared.store import EMPTY, PAGE_BYTES, PAGE_EVENTS, History, Page, check_sizes
+from shared.threads import in_thread
 
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS store(id TEXT NOT NULL)",
@@ -130,7 +131,8 @@ class SqliteStore:
                     yield page
                     after = page.position
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(grown.wait(), _LOOK_AGAIN)
+                    async with asyncio.timeout(_LOOK_AGAIN):  # wait_for may swallow a cancellation
+                        await grown.wait()
         finally:
             reader.close()
 
@@ -199,7 +201,7 @@ class SqliteStore:
     async def _to_head(self, reader: apsw.Connection, after: int, types: Collection[str] | None) -> AsyncIterator[Page]:
         at_head = False
         while not at_head:
-            page, at_head = await asyncio.to_thread(_read_page, reader, after, types)
+            page, at_head = await in_thread(_read_page, reader, after, types)
             if page.position > after:
                 yield page
                 after = page.position

@@ -13,6 +13,7 @@ from shared.projections.generation import Generation
 from shared.projections.page import TRANSIENT
 from shared.projections.progress import Batch
 from shared.store import EventStore
+from shared.threads import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -44,19 +45,19 @@ class Follower:
 
     async def _follow(self) -> None:
         generation = self.generation
-        marks = await asyncio.to_thread(generation.marks)
+        marks = await in_thread(generation.marks)
         after = marks[("", 0)].position if ("", 0) in marks else 0
-        await asyncio.to_thread(generation.refresh)
+        await in_thread(generation.refresh)
         refreshed = time.monotonic()
         async for page in self._store.follow(after, types=generation.family.types):
             if page.events:
-                await asyncio.to_thread(generation.apply, [Batch("", 0, page.events, page.position, 0)])
+                await in_thread(generation.apply, [Batch("", 0, page.events, page.position, 0)])
                 at_head = page.position >= await self._store.position()
                 if at_head or time.monotonic() - refreshed > _REFRESH_EVERY:
-                    await asyncio.to_thread(generation.refresh)
+                    await in_thread(generation.refresh)
                     refreshed = time.monotonic()
             else:
-                await asyncio.to_thread(generation.refresh)
+                await in_thread(generation.refresh)
                 generation.idle(page.position)
             self.failing = None
             self._moved()

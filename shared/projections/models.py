@@ -59,7 +59,8 @@ class ReadModels:
     async def progress(self, wait: float) -> None:
         """Return when any family moved, or after `wait` seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), wait)
+            async with asyncio.timeout(wait):
+                await self._moved.wait()
 
     def moved(self) -> None:
         """Wake whoever waits for a position."""
@@ -78,7 +79,8 @@ class ReadModels:
             if left <= 0:
                 raise TooFarBehind(position, now)
             with suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), left)
+                async with asyncio.timeout(left):
+                    await moved.wait()
 
     def close(self) -> None:
         """Close every file."""
