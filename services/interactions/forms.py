@@ -27,7 +27,7 @@ _PROSE: Final[TypeAdapter[str]] = TypeAdapter(Prose)
 _TEXT: Final[TypeAdapter[str]] = TypeAdapter(Text)
 
 WRONG: Final[Mapping[str, str]] = {
-    "customer": N_("Type the id of a customer, as in the address of the customer's card."),
+    "customer": N_("Type a part of the customer's name, then choose one of those found."),
     "kind": N_("Choose over which channel you were in contact."),
     "direction": N_("Choose who sought the contact."),
     "when": N_("Type a day and a time that has passed, or leave it empty for now."),

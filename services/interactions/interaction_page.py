@@ -46,6 +46,7 @@ async def record(
     here: Here,
     frame: Frame,
     key: Typed,
+    q: Typed = "",
     customer: Typed = "",
     kind: Typed = "",
     direction: Typed = "",
@@ -55,7 +56,7 @@ async def record(
 ) -> Response:
     """Record what the form says, or show it again with what to put right."""
     _ = frame.gettext(request)
-    typed = {"customer": customer, "kind": kind, "direction": direction, "when": when}
+    typed = {"q": q, "customer": customer, "kind": kind, "direction": direction, "when": when}
     form = Form(key, {**typed, "duration": duration, "summary": summary})
     command = forms.record(form.typed, here.log.timezone, _)
     if isinstance(command, dict):
