@@ -7,12 +7,14 @@ holds invented people only: a sample carries its subject's key) and writes the f
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from shared.codec import Codec
 from shared.envelope import Recorded, chained
 from shared.keyring import SqliteKeyring
+from shared.service import Service
 from shared.sqlite_store import SqliteStore
 
 FOLDER = Path(__file__).parent.parent / "golden"
@@ -84,19 +86,20 @@ async def record(folder: Path) -> list[Path]:
     return made
 
 
-def write_fingerprints() -> None:
+def write_fingerprints(services: Iterable[Service]) -> None:
     """Remember what each version of each family holds."""
-    from services.cli import services  # noqa: PLC0415, only the recorder needs the services
-
     file = FOLDER / "fingerprints.json"
     known = json.loads(file.read_text()) if file.exists() else {}
-    for family in (family for service in services() for family in service.families):
+    for family in (family for service in services for family in service.families):
         known.setdefault(family.name, {})[str(family.version)] = family.fingerprint()
     file.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
+    from services.cli import services
+
+    everything = services()
     FOLDER.mkdir(exist_ok=True)
     for sample_file in asyncio.run(record(Path(sys.argv[1]))):
         sys.stdout.write(f"{sample_file}\n")
-    write_fingerprints()
+    write_fingerprints(everything)
