@@ -22,7 +22,7 @@ from services.contacts.forms import Act, Form, new_key
 from services.contacts.lookup import Card
 from services.contacts.pages import may_change
 from services.contacts.viewing import Viewed
-from shared.clock import business_day
+from shared.clock import business_day, date_of
 from shared.errors import Refused, Reused, Stale, TooFarBehind
 from shared.service import Platform
 from shared.web import guard
@@ -104,8 +104,8 @@ async def show(
     card = _known(card)
     editing = None
     if edit is not None and may_change(request):
-        form = Form(version=card.version, typed=forms.as_it_stands(edit, point, card))
-        editing = Editing(edit, point, form)
+        typed = forms.as_it_stands(edit, point, card)
+        editing = None if typed is None else Editing(edit, point, Form(version=card.version, typed=typed))
     return _page(request, here, frame, card, fresh, viewed, editing)
 
 
@@ -183,6 +183,7 @@ def _page(
         changed=facts.changed_since(shown, editing.stale) if editing and editing.stale is not None else [],
         may_change=may_change(request),
         day=viewed,
+        today=date_of(business_day(here.log.clock(), here.log.timezone)),
         countries=known,
         words=facts,
         asked=urlencode({"as_of": viewing.said(viewed)}),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import phonenumbers
+
 from services.contacts.forms import Act
 from services.contacts.lookup import Card
 from shared.clock import business_day
@@ -96,12 +98,18 @@ def _points(card: Card, timezone: str, _: Words) -> Iterator[Fact]:
         yield Fact(
             "correct",
             _(CHANNELS[channel]),
-            (value,),
+            (_readable(channel, value),),
             _told(point, timezone),
             point["point"],
             _(PURPOSES[purpose]) if purpose != "general" else None,
             f"{_SCHEMES[channel]}{value}" if channel in _SCHEMES else None,
         )
+
+
+def _readable(channel: str, value: str) -> str:
+    if channel != "phone":
+        return value
+    return phonenumbers.format_number(phonenumbers.parse(value), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def _address(address: Mapping[str, Any] | None, countries: Mapping[str, str]) -> Iterator[str]:

@@ -59,7 +59,7 @@ def register(typed: Mapping[str, str], _: Words) -> NewCustomer | dict[str, str]
     return _read(NewCustomer, {**said, "internal": bool(typed["internal"])}, _)
 
 
-def edit(act: Act, point: int | None, typed: Mapping[str, str], _: Words) -> Edit | dict[str, str]:
+def edit(act: Act, point: int, typed: Mapping[str, str], _: Words) -> Edit | dict[str, str]:
     """The change that was typed, or the errors of the form's fields; `point` is the contact point that is meant."""
     match act:
         case "rename":
@@ -84,8 +84,8 @@ def refused(refusal: Refused, typed: Mapping[str, str], _: Words) -> dict[str, s
     return {"value": _(_WRONG.get(typed["channel"], _WRONG["value"]))}
 
 
-def as_it_stands(act: Act, point: int | None, card: Card) -> dict[str, str]:
-    """What a form starts from: the facts as they are known."""
+def as_it_stands(act: Act, point: int, card: Card) -> dict[str, str] | None:
+    """What a form starts from: the facts as they are known; None when there is no such contact point."""
     match act:
         case "rename":
             return {"name": card.name or ""}
@@ -95,8 +95,8 @@ def as_it_stands(act: Act, point: int | None, card: Card) -> dict[str, str]:
             known = card.address or {"country": card.country}
             return {name: said or "" for name, said in known.items()}
         case "correct" | "remove":
-            known = next((known for known in card.points if known["point"] == point), {})
-            return {name: known.get(name, "") for name in ("channel", "value", "purpose")}
+            points = (known for known in card.points if known["point"] == point)
+            return next(({name: known[name] for name in ("channel", "value", "purpose")} for known in points), None)
         case "add":
             return {"channel": "email", "purpose": "general"}
 
