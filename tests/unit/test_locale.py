@@ -1,18 +1,14 @@
 """People read in their language, and numbers, money and days look as they write them."""
 
-import re
 from datetime import UTC, date, datetime
 
 import pytest
-from babel.messages.pofile import read_po
 from starlette.requests import Request
 
 from shared.web.formats import Formats, initials
-from shared.web.i18n import LANGUAGES, LOCALE, negotiate, preferred, translations
+from shared.web.i18n import negotiate, preferred, translations
 
 NBSP = "\N{NO-BREAK SPACE}"
-PLACE = re.compile(r"%\((\w+)\)s")
-CATALOGUES = sorted(set(LANGUAGES) - {"en"})
 
 
 def request(**headers):
@@ -44,17 +40,6 @@ def test_the_language_is_the_one_chosen_else_the_browser_s_else_english(headers,
 
 def test_regions_do_not_matter_for_the_words():
     assert preferred("hr-BA, nl-BE;q=0.5") == ["hr", "nl"]
-
-
-@pytest.mark.parametrize("language", CATALOGUES)
-def test_a_translation_keeps_every_place_of_its_text(language):
-    with (LOCALE / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
-        catalogue = read_po(file, locale=language)
-    for message in catalogue:
-        texts = message.id if isinstance(message.id, tuple) else (message.id,)
-        strings = message.string if isinstance(message.string, tuple) else (message.string,)
-        for string in filter(None, strings if message.id else ()):
-            assert set(PLACE.findall(string)) == set(PLACE.findall(texts[-1])), texts[0]
 
 
 @pytest.mark.parametrize(
