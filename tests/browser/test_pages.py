@@ -295,6 +295,8 @@ def test_operations_says_that_everything_is_up_to_date(visit):
     states = page.locator("main tbody tr td:last-child").all_inner_texts()
     assert states
     assert set(states) == {"up to date"}
+    page.set_viewport_size({"width": 360, "height": SIZES[360]})
+    expect(page.locator("main tbody tr td:last-child").first).to_be_in_viewport()
 
 
 def test_a_wrong_password_keeps_the_name_and_the_way(desk, shop):
