@@ -7,7 +7,7 @@ from playwright.sync_api import sync_playwright
 from shop_at_work import RETAIL, settled, sign_in
 
 sys.path.append(str(Path(__file__).parent.parent))
-from servers import chromium  # noqa: E402, stands in the folder that pytest puts on the path
+from servers import chromium
 
 IMAGES = Path(__file__).parent.parent.parent / "docs" / "images"
 DAY = f"as_of={RETAIL.last_day}"
@@ -21,10 +21,9 @@ PICTURES = {
 def main(url: str, name: str, password: str) -> None:
     """Sign in, open each page, and keep what it shows once all its parts have come."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(
-            viewport={"width": 1440, "height": 1000}, locale="en-GB", color_scheme="light", reduced_motion="reduce"
-        )
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        page = browser.new_page(viewport={"width": 1440, "height": 1000}, locale="en-GB", reduced_motion="reduce")
         sign_in(page, url, name, password)
         page.wait_for_url(f"{url}/contacts/")
         for file, path in PICTURES.items():
