@@ -5,6 +5,7 @@ import facts
 import pytest
 from pydantic import ValidationError
 
+from shared import events
 from shared.codec import Codec
 from shared.envelope import Recorded
 from shared.errors import UnreadableEvent
@@ -12,6 +13,13 @@ from shared.events import ERASED, Event, Personal, check_upcasters, upcast, upca
 from shared.keyring import SqliteKeyring
 
 CUSTOMER = UUID(int=7)
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch):
+    """What these tests register, also what is wrong on purpose, is gone after each of them."""
+    monkeypatch.setattr(events, "_registry", dict(events._registry))
+    monkeypatch.setattr(events, "_upcasters", dict(events._upcasters))
 
 
 @pytest.fixture
