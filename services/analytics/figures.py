@@ -97,7 +97,7 @@ def revenue_figure(months: Sequence[Month], currency: str, reader: Reader) -> Fi
     )
     rows = [
         (
-            formats.date(month.first, "MMMM y"),
+            formats.date(month.first, "LLLL y"),
             formats.number(month.orders),
             *(formats.money(minor, currency) for minor in (month.gross, month.refunds, month.credit, month.net)),
         )
@@ -107,7 +107,7 @@ def revenue_figure(months: Sequence[Month], currency: str, reader: Reader) -> Fi
     partial = [month for month in months if not month.full]
     told = None
     if partial:
-        names = ", ".join(formats.date(month.first, "MMMM y") for month in partial)
+        names = ", ".join(formats.date(month.first, "LLLL y") for month in partial)
         told = _("Not a full month: %(months)s.") % {"months": names}
     return Figure(reader.months(months, currency), replace(plot, columns=columns, rows=rows), told)
 

@@ -213,7 +213,8 @@ def strip(
     if due:
         line = mark_line(*due)
         series["markLine"] = {**line, "lineStyle": {"color": "@good", "width": 1.5}}
-        series["markLine"]["label"] = {**line["label"], "color": "@good", "align": "right"}
+        side = "right" if 2 * due[0] > first + last else "left"
+        series["markLine"]["label"] = {**line["label"], "color": "@good", "align": side}
     if window:
         area = [[{"xAxis": window[0]}, {"xAxis": window[1]}]]
         series["markArea"] = {"silent": True, "itemStyle": {"color": "@good-soft"}, "data": area}

@@ -7,11 +7,13 @@ import pytest
 from babel.support import NullTranslations
 
 from services.analytics.base import Month
+from services.analytics.figures import revenue_figure
 from services.analytics.loyalty import Reason
 from services.analytics.profile import Profile
 from services.analytics.rhythm import Rhythm
 from services.analytics.words import Reader
 from shared.web.formats import Formats
+from shared.web.i18n import translations
 
 DAY = 14_900  # 18 October 2010
 
@@ -44,6 +46,14 @@ def test_months_of_more_than_a_year_are_told_with_their_year(reader):
     year = [month(f"2009-{number:02}-01", 400, days) for number, days in enumerate(lengths, start=1)]
     later = month("2010-01-01", 1_400, 31)
     assert reader.months([*year, later], "GBP") == "January 2010 brings 3.5 times the revenue of January 2009"
+
+
+def test_a_month_is_declined_within_a_sentence_and_stands_alone_in_a_table():
+    croatian = Reader(translations("hr"), Formats("hr", translations("hr")))
+    figure = revenue_figure([month("2010-11-01", 1_000, 30), month("2010-12-01", 500, 9)], "EUR", croatian)
+    assert figure.title == "Najveći je prihod studenoga, 10\N{NO-BREAK SPACE}€"
+    assert [row[0] for row in figure.plot.rows] == ["studeni 2010", "prosinac 2010"]
+    assert figure.note == "Nepotpun mjesec: prosinac 2010."
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,12 @@ def test_a_strip_reaches_from_the_first_purchase_to_the_end_of_the_window():
     assert series["markLine"]["data"] == [{"xAxis": day(2010, 12, 17)}]
 
 
+@pytest.mark.parametrize(("until", "side"), [(day(2010, 12, 9), "right"), (day(2026, 12, 9), "left")])
+def test_the_label_of_the_next_order_lies_where_the_strip_has_room(until, side):
+    plot = strip([(day(2010, 1, 5), 100)], until=until, day="day", unit="GBP", due=(day(2010, 12, 17), "due"))
+    assert plot.option["series"][0]["markLine"]["label"]["align"] == side
+
+
 def test_a_strip_of_nobody_s_purchases_is_empty():
     assert strip([], until=14952, day="day", unit="GBP").empty
     assert not INTERVALS.empty
