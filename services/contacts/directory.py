@@ -180,4 +180,4 @@ def _(_customer: str, rows: Rows) -> Iterable[tuple[Any, ...]]:
                 yield "internal", 1
 
 
-family = Family("directory", version=2, tables=(customers, identifiers, order_days, census))
+family = Family("directory", version=1, tables=(customers, identifiers, order_days, census))
