@@ -55,9 +55,12 @@ class Writer:
             )
         }
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._broken: str | None = None
 
     def commit(self, batch: Sequence[Append]) -> list[list[Recorded] | RapportError]:
         """The outcome of each append, in order; what is not an error is durable."""
+        if self._broken is not None:
+            return [StoreFailed(self._broken) for _ in batch]
         try:
             return self._commit(batch)
         except apsw.ConstraintError:
@@ -66,7 +69,11 @@ class Writer:
                 return [Conflict(f"{batch[0].stream} moved on")]
             # the index caught what the heads in memory did not: only the loser may fail
             return list(itertools.chain.from_iterable(self.commit([append]) for append in batch))
-        except apsw.Error as error:
+        except (apsw.IOError, apsw.CorruptError) as error:
+            # after a failed fsync the kernel may report later ones as good without the pages being on disk
+            self._broken = f"the disk failed ({error}); start again, which reads back what is really there"
+            return [StoreFailed(self._broken) for _ in batch]
+        except (apsw.Error, OSError, MemoryError) as error:
             self._forget()
             return [StoreFailed(f"the append is not durable: {error}") for _ in batch]
 

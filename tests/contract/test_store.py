@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import apsw
 import pytest
 
 from shared.envelope import NO_STREAM, Draft, Head, Metadata, chained, pack
@@ -203,6 +204,36 @@ async def test_a_full_disk_fails_the_append_and_nothing_of_it_stays(tmp_path):
         with pytest.raises(StoreFailed, match="not durable"):
             await asyncio.gather(*(store.append(f"b-{n}", NO_STREAM, [draft(text="x" * 50_000)]) for n in range(9)))
         store._db.pragma("max_page_count", 1_000_000)
+        assert await store.position() == 1
+        (event,) = await store.append("c", NO_STREAM, [draft()])
+        assert event.position == 2
+
+
+class _FailingDisk:
+    """A connection whose commits fail as they do when the disk reports an error."""
+
+    def __init__(self, db):
+        self._db = db
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+    def execute(self, statement, *bound):
+        if statement == "COMMIT":
+            raise apsw.IOError("disk I/O error")
+        return self._db.execute(statement, *bound)
+
+
+async def test_after_a_disk_error_nothing_more_is_accepted_until_the_store_is_opened_again(tmp_path):
+    async with sqlite(tmp_path) as store:
+        await store.append("a", NO_STREAM, [draft()])
+        sound, store._writer._db = store._writer._db, _FailingDisk(store._writer._db)
+        with pytest.raises(StoreFailed, match="disk failed"):
+            await store.append("b", NO_STREAM, [draft()])
+        store._writer._db = sound
+        with pytest.raises(StoreFailed, match="start again"):
+            await store.append("c", NO_STREAM, [draft()])
+    async with sqlite(tmp_path) as store:
         assert await store.position() == 1
         (event,) = await store.append("c", NO_STREAM, [draft()])
         assert event.position == 2
