@@ -236,7 +236,7 @@ def test_batches_stay_small_in_orders_and_in_lines(tmp_path, monkeypatch):
 
 
 @pytest.mark.data
-@pytest.mark.timeout(300)
+@pytest.mark.long
 def test_the_first_year_of_online_retail_comes_out_exactly(dataset):
     lines = gross = credit = orders = notes = rejected = rows = 0
     buyers, without_customer = set(), 0

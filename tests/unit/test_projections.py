@@ -83,7 +83,7 @@ async def test_sums_documents_and_derived_tables_equal_a_plain_count(log, tmp_pa
 
 
 async def test_every_way_of_folding_gives_the_same_tables(log, tmp_path):
-    await fill(log)
+    await fill(log, commands=150)
     Kit(facts.family, await history(log), log.codec, tmp_path).prove(seed=3)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 PURCHASES = ROOT / "deploy" / "demo"
 RAPPORT = [sys.executable, "-m", "services"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RAPPORT_")}
