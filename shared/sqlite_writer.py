@@ -17,7 +17,7 @@ from shared.sqlite_files import scalar
 _INSERT: Final = "INSERT INTO events VALUES "
 _ROW: Final = "(?,?,?,?,?,?,?,?,?)"
 _ROWS_A_STATEMENT: Final = 1_000
-_CACHED_STREAMS: Final = 100_000
+_CACHED_STREAMS: Final = 10_000
 _LOOK_UP: Final = (
     "SELECT s.name, s.id, e.version, e.hash FROM json_each(?) wanted CROSS JOIN streams s ON s.name = wanted.value"
     " LEFT JOIN events e ON e.stream_id = s.id"

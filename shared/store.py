@@ -12,7 +12,7 @@ from shared.errors import TooLarge
 MAX_EVENT_BYTES: Final = 256 * 1024
 """Payload and metadata together. Checked before append: a larger event could be accepted but never relayed."""
 
-PAGE_EVENTS: Final = 1_000
+PAGE_EVENTS: Final = 500
 PAGE_BYTES: Final = 8 * 1024 * 1024
 
 

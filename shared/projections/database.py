@@ -38,8 +38,8 @@ def reader(path: Path) -> sa.Engine:
     return engine
 
 
-_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=20000", "cache_size=-65536")
-_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-16384")
+_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000", "cache_size=-8192")
+_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-2048")
 
 
 def _connect(uri: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:

@@ -16,7 +16,9 @@ from shared.projections.storage import Storage, is_coded
 from shared.projections.tables import Derived, Document, Sum
 from shared.projections.words import Words
 
-GROUPS_A_CHUNK: Final = 2_000
+GROUPS_A_CHUNK: Final = 1_000
+ROWS_A_CHUNK: Final = 5_000
+"""A group is computed from its whole history: this bounds what is in memory at once, however long histories get."""
 
 Contribution = dict[tuple[int, ...], tuple[int, ...]]
 
@@ -35,7 +37,7 @@ class Refresher:
     def chunk(self, db: sa.Connection, table: Derived) -> int:
         """Refresh some touched groups; how many. The caller holds the transaction."""
         touched = self._storage.touched[table.name]
-        codes = list(db.execute(sa.select(touched.c.code).limit(GROUPS_A_CHUNK)).scalars())
+        codes = self._bounded(db, table, db.execute(sa.select(touched.c.code).limit(GROUPS_A_CHUNK)).scalars().all())
         if not codes:
             return 0
         now = self._contributions(db, table, codes)
@@ -55,6 +57,22 @@ class Refresher:
         )
         bulk.remove(db, touched, "code", codes)
         return len(codes)
+
+    def _bounded(self, db: sa.Connection, table: Derived, codes: Sequence[int]) -> list[int]:
+        """As many of these groups as have ROWS_A_CHUNK rows together, and at least one."""
+        rows: Counter[int] = Counter()
+        for source in table.of:
+            if isinstance(source, Sum):
+                by = self._storage.sums[source.name].c[table.by]
+                rows.update(dict(db.execute(sa.select(by, sa.func.count()).where(by.in_(codes)).group_by(by)).all()))
+        taken: list[int] = []
+        left = ROWS_A_CHUNK
+        for code in codes:
+            if taken and rows[code] > left:
+                break
+            taken.append(code)
+            left -= rows[code]
+        return taken
 
     def _add(self, db: sa.Connection, table: Derived, difference: Counter[tuple[tuple[int, ...], int]]) -> None:
         sums: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * len(table.adds))
