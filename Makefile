@@ -12,9 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo up test test-long check format messages lock
 .DEFAULT_GOAL := help
 
-# A file of tests stays on one worker, so that what its tests share is made once; in the order of the folders, because
-# the few tests that take long stand in the first ones and would otherwise be started last.
-WORKERS = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A file of tests stays on one worker, so that what its tests share is made once.
+WORKERS = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
