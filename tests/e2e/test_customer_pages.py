@@ -118,7 +118,10 @@ def test_a_form_that_comes_back_still_offers_those_who_were_found(desk: Desk):
     assert page.input_value("#f-customer") == "tijana"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (768, "dark"), (1440, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(360, "light"), *(pytest.param(*look, marks=pytest.mark.long) for look in ((768, "dark"), (1440, "light")))],
+)
 def test_pages_fit_every_screen_and_are_accessible(desk: Desk, width: int, scheme: str):
     longest = desk.register(LONGEST).url.split("?")[0].removeprefix(desk.url)
     for path in ("/contacts/", longest, f"{longest}?edit=address", "/contacts/new", "/interactions/new"):

@@ -43,6 +43,7 @@ def test_killed_three_times_the_cut_ends_in_the_same_state(tmp_path):
     assert state(tmp_path / "killed", "2010-12-09", tmp_path) == state(tmp_path / "whole", "2010-12-09", tmp_path)
 
 
+@pytest.mark.long
 def test_the_same_file_twice_changes_nothing(tmp_path):
     first = answer(*CUT, "--data", tmp_path / "d", cwd=tmp_path)
     again = answer(*CUT, "--data", tmp_path / "d", cwd=tmp_path)
