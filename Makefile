@@ -9,7 +9,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo up test test-long check format messages lock
+.PHONY: help demo up test coverage test-long check format messages lock
 .DEFAULT_GOAL := help
 
 # A file of tests stays on one worker, so that what its tests share is made once.
@@ -24,7 +24,10 @@ demo: $(VENV)/.runtime ## import real purchase history and serve the pages
 up: $(VENV)/.runtime ## serve your own data folder: make up ARGS="--data FOLDER"
 	$(BIN)/rapport up $(ARGS)
 
-test: check ## check, then all tests with reduced counts and coverage: make test ARGS="-k kafka"
+test: check ## check, then all tests with reduced counts: make test ARGS="-k kafka"
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+
+coverage: $(VENV)/.dev ## the same tests, and which lines they reach (tracing makes them half as fast)
 	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-long: check ## check, then all tests with full counts (hours)
