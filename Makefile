@@ -27,7 +27,7 @@ up: $(VENV)/.runtime ## serve your own data folder: make up ARGS="--data FOLDER"
 test: check ## check, then all tests with reduced counts: make test ARGS="-k kafka"
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-coverage: $(VENV)/.dev ## the same tests, and which lines they reach (tracing makes them half as fast)
+coverage: $(VENV)/.dev ## the same tests, and which lines they reach (tracing slows them down)
 	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-long: check ## check, then all tests with full counts (hours)
