@@ -124,9 +124,6 @@ async def serve(services: Sequence[Service], settings: Settings, announce: Calla
 class _Server(uvicorn.Server):
     """A server that leaves the signals to us: two of them run in one loop."""
 
-    def install_signal_handlers(self) -> None:
-        """Do nothing."""
-
     def capture_signals(self) -> Any:
         """Capture nothing."""
         return nullcontext()

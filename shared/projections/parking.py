@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -86,14 +86,6 @@ def listed(db: sa.Connection, storage: Storage) -> Sequence[sa.Row[Any]]:
 def count(db: sa.Connection, storage: Storage) -> int:
     """How many events are parked."""
     return int(db.execute(sa.select(sa.func.count()).select_from(storage.parked)).scalar_one())
-
-
-def events(rows: Iterable[sa.Row[Any]]) -> list[Recorded]:
-    """Parked rows as events again."""
-    return [
-        Recorded(r.position, r.stream, r.version, r.event_id, r.type, r.schema, r.subject, r.data, r.metadata, r.hash)
-        for r in rows
-    ]
 
 
 def _category(error: Exception) -> str:
