@@ -9,7 +9,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo up test coverage test-long check format messages lock
+.PHONY: help demo serve docker up down test coverage test-long check format messages lock
 .DEFAULT_GOAL := help
 
 # A file of tests stays on one worker, so that what its tests share is made once.
@@ -21,8 +21,23 @@ help: ## say what can be made
 demo: $(VENV)/.runtime ## import real purchase history and serve the pages
 	$(BIN)/python -m services.demo $(ARGS)
 
-up: $(VENV)/.runtime ## serve your own data folder: make up ARGS="--data FOLDER"
+serve: $(VENV)/.runtime ## serve your own data folder: make serve ARGS="--data FOLDER"
 	$(BIN)/rapport up $(ARGS)
+
+up: docker .env ## one process per service, with their servers, in containers
+	docker compose up --detach --build --wait
+	@echo "http://$$(docker compose port gateway 8080)/"
+	@echo "The administrator's password was printed once, by the first start: docker compose logs database"
+
+down: docker ## stop those containers; their data stays
+	docker compose down
+
+docker:
+	@docker compose version >/dev/null 2>&1 || { echo "This needs Docker with its Compose plugin (docker compose)." >&2; exit 1; }
+
+# Hexadecimal, because it becomes part of an address.
+.env: | docker
+	@(umask 077 && printf 'POSTGRES_PASSWORD=%s\n' "$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >$@)
 
 test: check ## check, then all tests with reduced counts: make test ARGS="-k kafka"
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
