@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from services.commands.in_process import ASGIApp
 
 if TYPE_CHECKING:
     from shared.service import Service
+    from shared.settings import Settings
 
 # The services are imported when a command needs them: most only talk to an instance that runs, and start at once.
 
@@ -33,18 +34,43 @@ def services() -> list[Service]:
 @asynccontextmanager
 async def _open_app(data: Path) -> AsyncIterator[ASGIApp]:
     from shared.embedded import opened
-    from shared.settings import Settings
 
-    async with opened(services(), Settings(data=data)) as embedded:
-        yield embedded.for_cli()
+    async with opened(services(), _settings(data=data)) as running:
+        yield running.for_cli()
 
 
 async def _serve(serving: Serving) -> None:
-    from shared.embedded import serve
+    from shared.embedded import opened
+    from shared.serving import serve
+
+    settings = _settings(data=serving.data, port=serving.port, kafka=serving.kafka)
+    async with opened(services(), settings) as running:
+        await serve(running, typer.echo)
+
+
+async def _serve_service(name: str, port: int | None) -> None:
+    from shared.deployed import opened
+    from shared.serving import serve
+
+    every = services()
+    service = next((service for service in every if service.name == name), None)
+    if service is None:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(each.name for each in every)}", param_hint="SERVICE")
+    async with opened(service, every, _settings(**({} if port is None else {"port": port}))) as running:
+        await serve(running, typer.echo)
+
+
+def _settings(**given: Any) -> Settings:
+    from pydantic import ValidationError
+
     from shared.settings import Settings
 
-    settings = Settings(data=serving.data, port=serving.port, kafka=serving.kafka)
-    await serve(services(), settings, typer.echo)
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        named = f"RAPPORT_{'_'.join(map(str, first['loc'])).upper()}"
+        raise typer.BadParameter(first["msg"].removeprefix("Value error, "), param_hint=named) from None
 
 
 async def _create_topics(bootstrap: str) -> list[str]:
@@ -57,4 +83,4 @@ async def _create_topics(bootstrap: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command line and ends the process with its exit code."""
-    sys.exit(run(arguments, Composition(_open_app, _serve, _create_topics)))
+    sys.exit(run(arguments, Composition(_open_app, _serve, _serve_service, _create_topics)))

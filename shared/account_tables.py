@@ -1,12 +1,13 @@
-"""The file of accounts: its tables, and how it is opened."""
+"""The tables of accounts, and how the file is opened that holds them when there is no PostgreSQL."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Engine,
@@ -23,33 +24,35 @@ from sqlalchemy import (
 
 from shared.errors import RapportError
 
-_metadata = MetaData()
+metadata: Final = MetaData(schema="accounts")
+"""In PostgreSQL a schema, made by shared.migrations; a SQLite file has none."""
+_Number: Final = BigInteger().with_variant(Integer, "sqlite")
 staff = Table(
     "staff",
-    _metadata,
+    metadata,
     Column("name", String, primary_key=True),
     Column("role", String, nullable=False),
     Column("password", String, nullable=False),
 )
 sessions = Table(
     "sessions",
-    _metadata,
+    metadata,
     Column("id_hash", LargeBinary, primary_key=True),
-    Column("name", ForeignKey("staff.name", ondelete="CASCADE"), nullable=False, index=True),
-    Column("began", Integer, nullable=False),
-    Column("used", Integer, nullable=False),
+    Column("name", ForeignKey(staff.c.name, ondelete="CASCADE"), nullable=False, index=True),
+    Column("began", _Number, nullable=False),
+    Column("used", _Number, nullable=False),
 )
 tokens = Table(
     "tokens",
-    _metadata,
+    metadata,
     Column("secret_hash", LargeBinary, primary_key=True),
     Column("name", String, nullable=False, unique=True),
     Column("role", String, nullable=False),
 )
 notes = Table(
     "notes",
-    _metadata,
-    Column("number", Integer, primary_key=True),
+    metadata,
+    Column("number", _Number, primary_key=True),
     Column("at", String, nullable=False),
     Column("actor", String, nullable=False),
     Column("action", String, nullable=False),
@@ -61,7 +64,9 @@ def opened(path: Path) -> Engine:
     """The file at `path`, readable for its owner only; made when it is not there."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     # One connection for all threads: older SQLite libraries may damage a WAL file that two of them write.
-    engine = create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0)
+    engine = create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0).execution_options(
+        schema_translate_map={metadata.schema: None}
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -70,7 +75,7 @@ def opened(path: Path) -> Engine:
 
     with engine.connect() as connection:
         _require_durable(connection)
-    _metadata.create_all(engine)
+    metadata.create_all(engine)
     return engine
 
 

@@ -1,4 +1,4 @@
-"""Who may come in: staff with passwords and sessions, and scripts with tokens, in one SQLite file."""
+"""Who may come in: staff with passwords and sessions, and scripts with tokens."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import hashlib
 import re
 import secrets
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from argon2 import PasswordHasher
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Engine, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.account_tables import notes, opened, sessions, staff, tokens
+from shared.account_tables import notes, sessions, staff, tokens
 from shared.clock import Clock, stamp, utc_now
 from shared.errors import RapportError, Refused
 from shared.passwords import Passwords, acceptable, generated
@@ -39,32 +38,41 @@ class TooManyTries(RapportError):
 
 
 class Accounts:
-    """The staff, sessions and tokens of one installation; of every secret only a hash is kept."""
+    """The staff, sessions and tokens of one installation; of every secret only a hash is kept.
+
+    `engine` leads to the tables of shared.account_tables, in SQLite or in PostgreSQL.
+    """
 
     def __init__(
         self,
-        path: Path,
+        engine: Engine,
         *,
         clock: Clock = utc_now,
         hasher: PasswordHasher | None = None,
         throttle: Throttle | None = None,
     ) -> None:
-        self._engine = opened(path)
+        self._engine = engine
         self._clock = clock
         self._passwords = Passwords(hasher)
         self._throttle = throttle or Throttle()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the connections."""
         self._passwords.close()
         self._engine.dispose()
 
     def first_run(self) -> tuple[str, str] | None:
-        """Create `admin` when nobody exists, and return the name and the password to show once."""
+        """Create `admin` when nobody exists, and return the name and the password to show once.
+
+        Of several processes that do so at the same time one gets them, the others None.
+        """
         with self._engine.connect() as connection:
             if connection.scalar(select(func.count()).select_from(staff)):
                 return None
-        return "admin", self.add_staff("admin", "admin")
+        try:
+            return "admin", self.add_staff("admin", "admin")
+        except Refused:
+            return None
 
     def add_staff(self, name: str, role: Role) -> str:
         """Let a member of staff in, and return their password to show once; takes a moment of a core.
@@ -175,7 +183,9 @@ class Accounts:
         with self._engine.begin() as connection:
             if not connection.execute(same).rowcount:
                 raise Refused(_WRONG, field="password")
-            connection.execute(delete(sessions).where(over))
+            # In one order: two that come in at once would otherwise wait for each other's old sessions.
+            old = select(sessions.c.id_hash).where(over).order_by(sessions.c.id_hash).with_for_update()
+            connection.execute(delete(sessions).where(sessions.c.id_hash.in_(old)))
             connection.execute(insert(sessions).values(id_hash=_digest(session_id), name=name, began=now, used=now))
         return session_id
 

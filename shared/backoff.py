@@ -10,14 +10,18 @@ from typing import Final, Never
 from shared.errors import RapportError
 
 _SHORTEST: Final = 0.1
-_LONGEST: Final = 30.0
+_LONGEST: Final = 5.0
 
 
 class Backoff:
-    """Pauses that double, each a little different, so that those who failed together do not return together."""
+    """Pauses that double up to `longest` seconds, each a little different.
 
-    def __init__(self) -> None:
+    So those who failed together do not return together.
+    """
+
+    def __init__(self, longest: float = _LONGEST) -> None:
         self._seconds = _SHORTEST
+        self._longest = longest
 
     def reset(self) -> None:
         """It worked: the next pause is short again."""
@@ -26,7 +30,7 @@ class Backoff:
     async def pause(self) -> None:
         """Wait before the next attempt."""
         await asyncio.sleep(self._seconds * random.uniform(0.5, 1))  # noqa: S311, guards nothing
-        self._seconds = min(2 * self._seconds, _LONGEST)
+        self._seconds = min(2 * self._seconds, self._longest)
 
 
 async def ending_of(work: Awaitable[Never]) -> Exception:

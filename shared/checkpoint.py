@@ -35,19 +35,26 @@ async def last_checkpoint(bootstrap: str, topic: str) -> Checkpoint | None:
     """The last committed checkpoint, None in a topic that has none. Waits while a transaction there is open."""
     place = TopicPartition(topic, 0)
     # of all records: where the committed ones end lags behind the last commit for a moment
-    async with _reader(bootstrap, "read_uncommitted") as every:
+    async with reader(bootstrap, "read_uncommitted") as every:
         begin = (await every.beginning_offsets([place]))[place]
         end = (await every.end_offsets([place]))[place]
     if begin == end:
         return None
-    async with _reader(bootstrap, "read_committed") as consumer:
+    async with reader(bootstrap, "read_committed") as consumer:
         consumer.assign([place])
         tail = max(begin, end - _TAIL)
         return await _last_between(consumer, place, tail, end) or await _last_between(consumer, place, begin, end)
 
 
+def unpacked(content: bytes) -> Checkpoint:
+    """The checkpoint of a record's value."""
+    stored = msgspec.json.decode(content, type=_Stored)
+    return Checkpoint(stored.store, stored.position)
+
+
 @asynccontextmanager
-async def _reader(bootstrap: str, isolation: str) -> AsyncIterator[Any]:
+async def reader(bootstrap: str, isolation: str) -> AsyncIterator[Any]:
+    """A consumer outside every group."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level=isolation, enable_auto_commit=False)
     try:
         await consumer.start()
@@ -62,7 +69,4 @@ async def _last_between(consumer: Any, place: TopicPartition, start: int, end: i
     while await consumer.position(place) < end:  # it also moves over the markers of transactions
         for found in (await consumer.getmany(place, timeout_ms=100)).get(place, ()):
             last = found.value
-    if last is None:
-        return None
-    stored = msgspec.json.decode(last, type=_Stored)
-    return Checkpoint(stored.store, stored.position)
+    return None if last is None else unpacked(last)

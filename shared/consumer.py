@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any, Final, Never
@@ -24,9 +24,11 @@ from faststream.message import AckStatus
 from faststream.middlewares import AckPolicy
 
 from shared.backoff import Backoff, ending_of
+from shared.errors import RapportError
 from shared.polled import batch, place_of
 from shared.projections.generation import Generation
-from shared.projections.progress import Mark
+from shared.projections.progress import Batch, Mark, Source
+from shared.threads import in_thread
 from shared.topics import create_topics, services_of, topic
 
 _PAGE_RECORDS: Final = 5_000
@@ -38,8 +40,15 @@ _POLL_MS: Final = 20
 _SESSION_MS: Final = 10_000
 _HEARTBEAT_MS: Final = 1_000
 _ANSWER: Final = 60.0
-"""Seconds. aiokafka waits for ever where it should raise, so starting and stopping are bounded here."""
+"""Seconds. aiokafka waits for ever where it should raise, so starting and committing are bounded here."""
+_STOPPING: Final = 3.0
+_NOTE_EVERY: Final = 0.5
+_LOOK_AGAIN: Final = 5.0
+"""Seconds until derived tables are looked after that a member left behind which is no more."""
+_REFRESHED_ELSEWHERE: Final = 0.05
 
+_PAGES: Final = "pages"
+_DERIVED: Final = "derived tables"
 _log = logging.getLogger(__name__)
 _faststream_log = logging.getLogger(f"{__name__}.faststream")
 _faststream_log.setLevel(logging.ERROR)  # it writes two lines a page otherwise
@@ -49,7 +58,8 @@ class KafkaFollower:
     """One generation behind the topics of all services whose events its family reads.
 
     Members of a group share the partitions; each has an `instance` name of its own that survives its restarts, so
-    that a restart moves no partition. `moved` is called when the read model has changed.
+    that a restart moves no partition. `prepare` is awaited before the first record, `moved` is called when the read
+    model has changed.
     """
 
     def __init__(
@@ -61,15 +71,17 @@ class KafkaFollower:
         group: str,
         instance: str,
         prefix: str = "",
+        prepare: Callable[[], Awaitable[None]] | None = None,
         moved: Callable[[], None] = lambda: None,
     ) -> None:
         self.generation = generation
-        self.failing: str | None = None
+        self._failing: dict[str, str] = {_PAGES: "has not begun"}
         self._store_id = store_id
         self._bootstrap = bootstrap
         self._group = group
         self._instance = instance
         self._prefix = prefix
+        self._prepare = prepare
         self._moved = moved
         self._services = services_of(generation.family.types)
         self._subscriber: Any = None
@@ -79,6 +91,14 @@ class KafkaFollower:
         self._behind = False
         self._hints: dict[TopicPartition, int] = {}
         self._hinting: asyncio.Task[None] | None = None
+        self._polled = 0
+        self._done = 0
+        self._noted: dict[TopicPartition, int] = {}
+
+    @property
+    def failing(self) -> str | None:
+        """What keeps it from going on."""
+        return next(iter(self._failing.values()), None)
 
     async def run(self) -> Never:
         """Follow until cancelled; a broker or a database that is away is waited for."""
@@ -89,6 +109,8 @@ class KafkaFollower:
         async with asyncio.timeout(_ANSWER):
             # before subscribing: a broker that creates topics by itself would do so with too few partitions
             await create_topics(self._bootstrap, self._services, prefix=self._prefix)
+        if self._prepare is not None:
+            await self._prepare()
         broker = KafkaBroker(
             self._bootstrap,
             consumer_only=True,
@@ -119,10 +141,16 @@ class KafkaFollower:
         try:
             async with asyncio.timeout(_ANSWER):
                 await broker.start()
-            await self._refresh()
+            self._count_polls()
+            self._failing.clear()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._refresh())
+                tasks.create_task(self._note_ends())
+            raise RapportError("what never ends has ended")
         finally:
-            async with asyncio.timeout(_ANSWER):
-                await broker.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOPPING):
+                    await broker.stop()
 
     async def _unparsed(self, records: Any) -> KafkaAckableMessage:
         """A message around the raw records; FastStream's own parser draws random ids for each of them."""
@@ -132,7 +160,7 @@ class KafkaFollower:
         """Apply what was polled, or wait and go back to the watermarks."""
         try:
             pages = await self._current(message.raw_message)
-            await asyncio.to_thread(self._apply, pages)
+            await in_thread(self._apply, pages)
         except Exception as error:  # noqa: BLE001, outside, FastStream would decide what becomes of the page
             await self._wait_after(error)
             await self._go_to_watermarks(self._placed)
@@ -140,7 +168,8 @@ class KafkaFollower:
             self._backoff.reset()
             self._behind = sum(map(len, pages.values())) >= _MANY
             self._hint({place: records[-1].offset + 1 for place, records in pages.items()})
-        self.failing = None
+        self._failing.pop(_PAGES, None)
+        self._done = self._polled
         self._applied.set()  # after an error too: a commit may have happened without its confirmation
         self._moved()
         message.committed = AckStatus.ACKED  # the hint is our acknowledgement; FastStream would wait for its own
@@ -162,6 +191,7 @@ class KafkaFollower:
 
     async def _assigned(self, places: set[TopicPartition]) -> None:
         await self._go_to_watermarks(places)
+        self._noted.clear()
         self._placed = set(places)
 
     def _revoked(self) -> None:
@@ -170,33 +200,86 @@ class KafkaFollower:
 
     async def _go_to_watermarks(self, places: Iterable[TopicPartition]) -> None:
         """Have the partitions polled from where the read model stands; without it, nothing could be applied anyway."""
-        marks = await self._marks()
+        marks = await self._marks(sorted((place.topic, place.partition) for place in places))
         for place in places:
             mark = marks.get((place.topic, place.partition))
             with suppress(IllegalStateError):  # it has been taken away meanwhile
                 self._subscriber.consumer.seek(place, mark.next_offset if mark else 0)
 
-    async def _marks(self) -> dict[tuple[str, int], Mark]:
+    async def _marks(self, places: Sequence[Source]) -> dict[Source, Mark]:
         while True:
             try:
+                await asyncio.to_thread(self.generation.begin, places)
                 return await asyncio.to_thread(self.generation.marks)
             except Exception as error:  # noqa: BLE001, there is no other way on than through the watermarks
                 await self._wait_after(error)
 
     async def _wait_after(self, error: Exception) -> None:
-        self.failing = f"{type(error).__name__}: {error}"
-        _log.warning("%s waits after %s", self.generation.family.name, self.failing)
+        self._fails(_PAGES, error)
         await self._backoff.pause()
+
+    def _fails(self, what: str, error: Exception) -> None:
+        self._failing[what] = f"{type(error).__name__}: {error}"
+        _log.warning("the %s of %s wait after %r", what, self.generation.family.name, error)
 
     async def _refresh(self) -> Never:
         """Keep the derived tables up: at once at the head, now and then while catching up."""
+        backoff = Backoff()
         while True:
-            await asyncio.to_thread(self.generation.refresh)
+            self._applied.clear()
+            try:
+                while not await in_thread(self.generation.refresh):  # noqa: ASYNC110, another process is waited for
+                    await asyncio.sleep(_REFRESHED_ELSEWHERE)
+            except Exception as error:  # noqa: BLE001, the pages need not wait for what keeps this from going on
+                self._fails(_DERIVED, error)
+                await backoff.pause()
+                continue
+            backoff.reset()
+            self._failing.pop(_DERIVED, None)
             self._moved()
             if self._behind:
                 await asyncio.sleep(_REFRESH_EVERY)
-            await self._applied.wait()
-            self._applied.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await self._applied.wait()
+
+    def _count_polls(self) -> None:
+        """Know whether a page is on its way from the client to the read model."""
+        consumer = self._subscriber.consumer
+        poll = consumer.getmany
+
+        async def counted(*places: TopicPartition, **options: Any) -> Any:
+            found = await poll(*places, **options)
+            self._polled += bool(found)  # no other task ran since the client moved its positions
+            return found
+
+        consumer.getmany = counted
+
+    async def _note_ends(self) -> Never:
+        """Write down how far partitions are read that end with markers of transactions, which no page brings."""
+        while True:
+            await asyncio.sleep(_NOTE_EVERY)
+            with suppress(Exception):  # it is a note; whatever is wrong is noticed where pages are applied
+                await self._note(await self._idle_offsets())
+
+    async def _idle_offsets(self) -> dict[TopicPartition, int]:
+        """Offsets below which everything was applied, where they moved on; none while a page is on its way."""
+        polled = self._polled
+        if polled != self._done:
+            return {}
+        consumer = self._subscriber.consumer
+        offsets = {place: await consumer.position(place) for place in self._placed}
+        if polled != self._polled:
+            return {}
+        return {place: offset for place, offset in offsets.items() if offset > self._noted.get(place, 0)}
+
+    async def _note(self, offsets: dict[TopicPartition, int]) -> None:
+        if not offsets:
+            return
+        batches = [Batch(place.topic, place.partition, (), 0, offset) for place, offset in sorted(offsets.items())]
+        await in_thread(self.generation.apply, batches)
+        self._noted |= offsets
+        self._moved()
 
     def _hint(self, offsets: dict[TopicPartition, int]) -> None:
         """Tell the group how far we are, one commit at a time, and wait for none."""

@@ -11,8 +11,8 @@ from starlette.requests import Request
 
 from shared.accounts import Accounts
 from shared.decider import Log
+from shared.health import Health
 from shared.projections import Family, ReadModels
-from shared.projections.follower import Follower
 from shared.settings import Settings
 
 
@@ -24,7 +24,7 @@ class Platform:
     models: ReadModels
     settings: Settings
     accounts: Accounts
-    followers: tuple[Follower, ...] = ()
+    health: Health
 
 
 @dataclass(frozen=True)

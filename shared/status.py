@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from operator import attrgetter
 from typing import Any
 
 from shared.service import Platform
@@ -15,7 +14,8 @@ async def projections(here: Platform) -> list[dict[str, Any]]:
     head = await here.log.store.position()
     entries = []
     for generation in here.models.generations:
-        position = min(await asyncio.to_thread(attrgetter("position"), generation), head)
+        position = min(await asyncio.to_thread(here.models.position, generation.family), head)
+        lag = await asyncio.to_thread(here.models.lag, generation.family, head)
         entries.append(
             {
                 "family": generation.family.name,
@@ -24,7 +24,8 @@ async def projections(here: Platform) -> list[dict[str, Any]]:
                 "status": here.models.status(generation),
                 "position": position,
                 "head": head,
-                "lag_events": head - position,
+                "lag_events": lag.events,
+                "approximate": lag.approximate,
                 "lag_seconds": round(await seconds_behind(here, position), 3),
                 "parked": await asyncio.to_thread(generation.parked_count),
             }

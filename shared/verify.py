@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from shared.codec import Codec
 from shared.envelope import FIRST_HASH, Recorded, chained
 from shared.projections import ReadModels, Snapshot
-from shared.projections.generation import Generation
-from shared.projections.progress import Batch
-from shared.projections.tables import Table
+from shared.projections.generation import STORE, Generation
+from shared.projections.progress import Batch, Mark, Source
+from shared.projections.sqlite_home import SqliteHome
+from shared.projections.tables import Document, Table
 from shared.store import EventStore
 
 _SETTLE_ATTEMPTS: Final = 200
@@ -59,9 +60,10 @@ def _sound(event: Recorded, previous: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Content:
-    """What a generation holds at one position, table by table: how many rows, and a checksum over them in key order."""
+    """What a generation holds at one moment, table by table: how many rows, and a checksum over them in key order."""
 
     position: int
+    marks: Mapping[Source, Mark]
     applied: int
     parked: int
     tables: dict[str, tuple[int, str]]
@@ -76,10 +78,11 @@ async def verify(store: EventStore, models: ReadModels, codec: Codec) -> AsyncIt
         yield _progress("read models", number + 1, len(models.generations))
     chain = Chain()
     with tempfile.TemporaryDirectory(prefix="rapport-verify-") as folder:
-        fresh = [Generation(g.family, 0, Path(folder) / f"{g.family.name}.db", codec) for g in models.generations]
+        home = SqliteHome(Path(folder))
+        fresh = [Generation(g.family, 0, home.place(g.family.name), codec) for g in models.generations]
         try:
             async for page in store.pages(0):
-                await asyncio.to_thread(_take, page.events, chain, fresh, actual)
+                await asyncio.to_thread(_take, models, page.events, chain, fresh, actual)
                 yield _progress("events", min(page.position, head), head)
             reports = []
             for generation in fresh:
@@ -108,7 +111,7 @@ def content(generation: Generation) -> Content | None:
         if not snapshot.settled:
             return None
         tables = {table.name: _checksum(snapshot, table) for table in generation.family.tables}
-        return Content(snapshot.position, snapshot.applied, snapshot.parked, tables)
+        return Content(snapshot.position, snapshot.marks, snapshot.applied, snapshot.parked, tables)
 
 
 async def _settled(models: ReadModels, generation: Generation, head: int) -> Content:
@@ -121,14 +124,16 @@ async def _settled(models: ReadModels, generation: Generation, head: int) -> Con
     raise TimeoutError(f"{generation.family.name} does not settle: its derived tables stay behind")
 
 
-def _take(events: list[Recorded], chain: Chain, fresh: list[Generation], actual: dict[str, Content]) -> None:
+def _take(
+    models: ReadModels, events: list[Recorded], chain: Chain, fresh: list[Generation], actual: dict[str, Content]
+) -> None:
     for event in events:
         chain.check(event)
     for generation in fresh:
-        end = actual[generation.family.name].position
-        mine = [event for event in events if event.position <= end and event.type in generation.family.types]
+        marks = actual[generation.family.name].marks
+        mine = [e for e in events if e.type in generation.family.types and models.applied(marks, e)]
         if mine:
-            generation.apply([Batch("", 0, mine, mine[-1].position, 0)])
+            generation.apply([Batch(*STORE, mine, mine[-1].position, 0)])
 
 
 def _compare(fresh: Generation, actual: Content) -> list[dict[str, Any]]:
@@ -152,9 +157,10 @@ def _compare(fresh: Generation, actual: Content) -> list[dict[str, Any]]:
 
 def _checksum(snapshot: Snapshot, table: Table) -> tuple[int, str]:
     columns = list(table.c.columns.values())
+    key = 1 if isinstance(table, Document) else len(table.key)
     digest = hashlib.sha256()
     rows = 0
-    for row in snapshot.execute(sa.select(*columns).order_by(*columns)):
+    for row in snapshot.execute(sa.select(*columns).order_by(*columns[:key])):
         digest.update(repr(tuple(row)).encode())
         rows += 1
     return rows, digest.hexdigest()

@@ -15,7 +15,9 @@ from shared.ids import NS
 from shared.keyring import SqliteKeyring
 from shared.projections import Family
 from shared.projections.generation import Generation
+from shared.projections.home import Home
 from shared.projections.progress import Batch
+from shared.projections.sqlite_home import SqliteHome
 
 FIRST = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -23,8 +25,8 @@ FIRST = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 class Histories:
     """What happened, one event a minute, and what read models make of it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, home: Home | None = None) -> None:
+        self.home: Home = home or SqliteHome(folder)
         self.codec = Codec(SqliteKeyring(folder / "keys.db"))
         self.events: list[Recorded] = []
         self._heads: dict[str, Head] = {}
@@ -55,7 +57,7 @@ class Histories:
     def fold(self, family: Family, *, page: int = 500, topics: Sequence[str] | None = None) -> Generation:
         """A read model of it all, in pages; with `topics`, one topic after the other as Kafka may deliver them."""
         self._folds += 1
-        generation = Generation(family, self._folds, self._folder / f"{family.name}-{self._folds}.db", self.codec)
+        generation = Generation(family, self._folds, self.home.place(f"{family.name}_{self._folds}"), self.codec)
         for topic in topics or ("",):
             mine = [event for event in self.events if event.type.startswith(topic)]
             for start in range(0, len(mine), page):

@@ -26,7 +26,7 @@ class Kept:
     def get(self, db: Snapshot, compute: Callable[[Snapshot, Scope], T], scope: Scope) -> T:
         """What `compute` says of a scope at the moment of a snapshot."""
         # While the derived tables catch up, the position stands still but the sums move on.
-        key = (db.position, db.applied, compute, scope)
+        key = (db.revision, compute, scope)
         with self._lock:
             if key in self._answers:
                 self._answers.move_to_end(key)

@@ -27,6 +27,7 @@ def build() -> typer.Typer:
         rich_markup_mode="markdown",
     )
     app.command()(serving.up)
+    app.command()(serving.serve)
     app.add_typer(imports.app, name="import")
     app.add_typer(analytics.app, name="analytics")
     app.add_typer(events.app, name="events")

@@ -25,5 +25,7 @@ class Composition:
 
     open_app: OpenApp
     serve: Callable[[Serving], Coroutine[Any, Any, None]]
+    serve_service: Callable[[str, int | None], Coroutine[Any, Any, None]]
+    """Serves the service of a name on a port, None for the one that the environment gives."""
     create_topics: Callable[[str], Coroutine[Any, Any, list[str]]]
     """Creates what is missing on HOST:PORT; gives the topics' names."""

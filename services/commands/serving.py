@@ -50,6 +50,24 @@ def up(
     asyncio.run(composition(ctx).serve(Serving(target(data).data, port, kafka)))
 
 
+def serve(
+    ctx: typer.Context,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="contacts, interactions, portal or analytics.")],
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", min=0, max=65535, help="Port to listen on, instead of RAPPORT_PORT; 0 takes a free one."
+        ),
+    ] = None,
+) -> None:
+    """Serve one service as a process of its own, until SIGTERM: any number of replicas may run.
+
+    The servers that it needs come from the environment: RAPPORT_STORE, RAPPORT_KAFKA, RAPPORT_DATABASE and
+    RAPPORT_KEYRING; RAPPORT_INSTANCE names the replica.
+    """
+    asyncio.run(composition(ctx).serve_service(service, port))
+
+
 @topics.command("create")
 def create(
     ctx: typer.Context,

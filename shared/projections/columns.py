@@ -8,11 +8,14 @@ from typing import Any, Union, get_args, get_origin
 
 import sqlalchemy as sa
 
-_SQL_TYPES: dict[Any, type[sa.types.TypeEngine[Any]]] = {
-    str: sa.Text,
-    int: sa.BigInteger,
-    bool: sa.Boolean,
-    float: sa.Double,
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""A text that sorts by its code points, on SQLite as on PostgreSQL."""
+
+_SQL_TYPES: dict[Any, sa.types.TypeEngine[Any]] = {
+    str: TEXT,
+    int: sa.BigInteger(),
+    bool: sa.Boolean(),
+    float: sa.Double(),
 }
 
 
@@ -47,4 +50,4 @@ def sql_type(hint: Any) -> tuple[sa.types.TypeEngine[Any], bool]:
     """The SQL type for a field of a row, and whether it may be absent; anything but plain values is JSON."""
     nullable = get_origin(hint) in {Union, types.UnionType} and type(None) in get_args(hint)
     plain = next((arg for arg in get_args(hint) if arg is not type(None)), hint) if nullable else hint
-    return _SQL_TYPES.get(plain, sa.JSON)(), nullable
+    return _SQL_TYPES.get(plain) or sa.JSON(), nullable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,15 +25,14 @@ def fold(db: sa.Connection, stored: sa.Table, table: Document[Any], events: Sequ
     for key, event in zip(keys, mine, strict=True):
         row = now.get(key) or table.row()
         now[key] = table.handlers[event.type](row, codec.decode(event), event)
-    changed = [_columns(table, key, row) for key, row in now.items() if row is not None and row != before.get(key)]
-    bulk.put(db, stored, changed)
-    bulk.remove(db, stored, table.key.name, [key for key, row in now.items() if row is None and key in before])
+    changed = [(key, row) for key, row in sorted(now.items()) if row != before.get(key)]
+    bulk.put(db, stored, [_columns(table, key, row) for key, row in changed if row is not None])
+    bulk.remove(db, stored, [table.key.name], [(key,) for key, row in changed if row is None])
 
 
 def rows(db: sa.Connection, stored: sa.Table, table: Document[Any], keys: Iterable[str]) -> dict[str, Any]:
     """The rows under these keys."""
-    wanted = sa.func.json_each(json.dumps(sorted(keys))).table_valued("value")
-    query = sa.select(stored).where(stored.c[table.key.name].in_(sa.select(wanted.c.value)))
+    query = sa.select(stored).where(bulk.among(db, stored.c[table.key.name], sorted(keys)))
     return {values[0]: table.row(*map(_frozen, values[1:])) for values in db.execute(query)}
 
 

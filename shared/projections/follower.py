@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from shared.projections.generation import Generation
+from shared.projections.generation import STORE, Generation
 from shared.projections.page import TRANSIENT
 from shared.projections.progress import Batch
 from shared.store import EventStore
@@ -17,7 +17,7 @@ from shared.threads import in_thread
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE: Final = 30.0
+_LONGEST_PAUSE: Final = 5.0
 _REFRESH_EVERY: Final = 2.0
 """Seconds between refreshes of derived tables while catching up; at the head they follow each page."""
 
@@ -46,12 +46,12 @@ class Follower:
     async def _follow(self) -> None:
         generation = self.generation
         marks = await in_thread(generation.marks)
-        after = marks[("", 0)].position if ("", 0) in marks else 0
+        after = marks[STORE].position if STORE in marks else 0
         await in_thread(generation.refresh)
         refreshed = time.monotonic()
         async for page in self._store.follow(after, types=generation.family.types):
             if page.events:
-                await in_thread(generation.apply, [Batch("", 0, page.events, page.position, 0)])
+                await in_thread(generation.apply, [Batch(*STORE, page.events, page.position, 0)])
                 at_head = page.position >= await self._store.position()
                 if at_head or time.monotonic() - refreshed > _REFRESH_EVERY:
                     await in_thread(generation.refresh)

@@ -7,19 +7,19 @@ either wholly there or not at all, and applying it again drops what is there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from shared.codec import Codec
 from shared.crashpoints import crashpoint
-from shared.projections import database, parking
+from shared.projections import locks, parking
 from shared.projections.family import Family
+from shared.projections.home import Place
 from shared.projections.page import Pages
-from shared.projections.progress import Batch, Mark, Progress
+from shared.projections.progress import Batch, Mark, Progress, Source
 from shared.projections.refresh import Refresher
 from shared.projections.storage import Storage
 from shared.projections.words import Words
@@ -28,13 +28,31 @@ from shared.projections.words import Words
 class Snapshot:
     """One moment of a generation, for any number of queries."""
 
-    def __init__(self, db: sa.Connection, position: int, *, settled: bool, applied: int, parked: int) -> None:
+    def __init__(self, db: sa.Connection, marks: Mapping[Source, Mark], parked: int) -> None:
         self._db = db
-        self.position = position
-        self.settled = settled
-        """Whether the derived tables have everything that the sums and documents have."""
-        self.applied = applied
+        self.marks = marks
         self.parked = parked
+
+    @property
+    def settled(self) -> bool:
+        """Whether the derived tables have everything that the sums and documents have."""
+        return all(mark.ready == mark.position for mark in self.marks.values())
+
+    @property
+    def position(self) -> int:
+        """How far every source was applied and is in the derived tables too."""
+        return ready(self.marks)
+
+    @property
+    def applied(self) -> int:
+        """How many events were applied."""
+        return sum(mark.applied for mark in self.marks.values())
+
+    @property
+    def revision(self) -> tuple[int, int, int]:
+        """Another one whenever the tables may hold something else."""
+        readable = sum(mark.ready for mark in self.marks.values())
+        return readable, sum(mark.position for mark in self.marks.values()), self.parked
 
     def execute(self, statement: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
         """Run a query on the readable views."""
@@ -44,45 +62,53 @@ class Snapshot:
 class Generation:
     """One build of a family. `apply` and `refresh` write; `read` gives snapshots; both may run in threads."""
 
-    def __init__(self, family: Family, number: int, path: Path, codec: Codec, *, rebuild: bool = False) -> None:
+    def __init__(self, family: Family, number: int, place: Place, codec: Codec, *, rebuild: bool = False) -> None:
         self.family = family
         self.number = number
-        self.path = path
+        self.place = place
         self._storage = Storage(family)
-        self._words = Words(self._storage)
+        self._words = Words(self._storage, place)
         self._refresher = Refresher(self._storage, self._words)
         self._pages = Pages(family, self._storage, self._words, codec, rebuild=rebuild)
         self._progress = Progress(self._storage)
         self._lock = threading.Lock()
-        self._writer = database.writer(path)
-        with self._writer.begin() as db:
-            self._storage.create(db)
-        self._readers = database.reader(path)
         self._idle = 0
+        with place.writer.begin() as db:
+            self._storage.create(db)
 
     @property
     def position(self) -> int:
         """How far readers can see, the derived tables included."""
-        with self._readers.begin() as db:
-            return max(self._progress.ready(db), self._idle)
+        return ready(self.marks())
 
-    def marks(self) -> dict[tuple[str, int], Mark]:
-        """The stored watermark of each source."""
-        with self._readers.begin() as db:
-            return self._progress.marks(db)
+    def marks(self) -> dict[Source, Mark]:
+        """The watermark of each source."""
+        with self.place.readers.begin() as db:
+            return self._marks(db)
 
     def idle(self, position: int) -> None:
-        """The source was read up to here without an event for this family; kept in memory until the next page."""
+        """The store was read up to here without an event for this family; kept in memory until the next page."""
         self._idle = position
+
+    def begin(self, sources: Sequence[Source]) -> None:
+        """Have a watermark for sources that are about to be read."""
+        with self._lock, self.place.writer.begin() as db:
+            self._progress.begin(db, sources)
+
+    def hand_over(self, marks: Sequence[Mark]) -> None:
+        """Go on from other sources than before: these watermarks replace those that there were."""
+        with self._lock, self.place.writer.begin() as db:
+            self._progress.replace(db, marks)
 
     def apply(self, batches: Sequence[Batch]) -> None:
         """Apply pages in one transaction. Only transient errors come out; others park, or stop a rebuild."""
         with self._lock:
             try:
-                with self._writer.begin() as db:
-                    applied = self._pages.apply(db, batches, self._progress.marks(db))
+                with self.place.writer.begin() as db:
+                    marks = self._progress.locked(db, batches)
+                    applied = self._pages.apply(db, batches, marks)
                     crashpoint("page.folded")
-                    self._progress.move(db, batches, applied)
+                    self._progress.move(db, batches, marks, applied)
                     crashpoint("page.marked")
             except BaseException:
                 self._words.rolled_back()
@@ -90,36 +116,37 @@ class Generation:
             self._words.committed()
         crashpoint("page.committed")
 
-    def refresh(self) -> None:
-        """Bring the derived tables up to what was applied, a transaction per chunk of groups."""
+    def refresh(self) -> bool:
+        """Bring the derived tables up to what was applied before, a transaction per chunk of groups.
+
+        False when another process does it right now: it may have passed what this one applied.
+        """
+        noted = self.marks()
         for table in self.family.derived:
-            while True:
-                with self._lock, self._writer.begin() as db:
-                    done = self._refresher.chunk(db, table)
+            after: int | None = -1
+            while after is not None:
+                with self._lock, self.place.writer.begin() as db:
+                    if not locks.taken(db, f"{self.place.name} refresh"):
+                        return False
+                    after = self._refresher.chunk(db, table, after)
                     crashpoint("refresh.chunk")
-                    self._progress.set_ready(db)
                 self._words.committed()
-                if not done:
-                    break
+        if any(mark.ready < mark.position for mark in noted.values()):
+            with self._lock, self.place.writer.begin() as db:
+                self._progress.settle(db, noted)
+        return True
 
     @contextmanager
     def read(self) -> Iterator[Snapshot]:
         """A snapshot for queries."""
-        idle = self._idle
-        with self._readers.begin() as db:
-            yield Snapshot(
-                db,
-                max(self._progress.ready(db), idle),
-                settled=not self._progress.unsettled(db),
-                applied=self._progress.applied(db),
-                parked=parking.count(db, self._storage),
-            )
+        with self.place.readers.begin() as db:
+            yield Snapshot(db, self._marks(db), parking.count(db, self._storage))
 
     def park_unreadable(
         self, topic: str, partition: int, offset: int, *, key: bytes | None, reason: str, payload: bytes | None
     ) -> None:
         """Set a record aside that no event can be made of; a second time changes nothing."""
-        with self._lock, self._writer.begin() as db:
+        with self._lock, self.place.writer.begin() as db:
             parking.park_unreadable(
                 db,
                 self._storage,
@@ -133,21 +160,33 @@ class Generation:
 
     def parked(self) -> Sequence[sa.Row[Any]]:
         """Every parked event."""
-        with self._readers.begin() as db:
+        with self.place.readers.begin() as db:
             return parking.listed(db, self._storage)
 
     def parked_count(self) -> int:
         """How many events are parked."""
-        with self._readers.begin() as db:
+        with self.place.readers.begin() as db:
             return parking.count(db, self._storage)
 
     def close(self) -> None:
-        """Write down how far the idle source was read, and let go of the file."""
+        """Write down how far the idle store was read, and let go of the place."""
+        if self._idle > 0:
+            self.apply([Batch(*STORE, (), self._idle, 0)])
         with self._lock:
-            if self._idle > 0:
-                with self._writer.begin() as db:
-                    mark = self._progress.marks(db).get(("", 0))
-                    if mark is None or mark.position < self._idle:
-                        self._progress.move(db, [Batch("", 0, (), self._idle, 0)], 0)
-            self._readers.dispose()
-            self._writer.dispose()
+            self.place.close()
+
+    def _marks(self, db: sa.Connection) -> dict[Source, Mark]:
+        marks = self._progress.marks(db)
+        known = marks.get(STORE, Mark(*STORE))
+        if known.position == known.ready < self._idle:
+            marks[STORE] = known._replace(position=self._idle, ready=self._idle)
+        return marks
+
+
+STORE: Source = ("", 0)
+"""The store as a source: the topic without a name."""
+
+
+def ready(marks: Mapping[Source, Mark]) -> int:
+    """How far readers can see of every source."""
+    return min((mark.ready for mark in marks.values()), default=0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from shared import crashpoints
 from shared.codec import Codec
 from shared.envelope import Recorded
 from shared.projections.family import Family
-from shared.projections.generation import Generation
+from shared.projections.generation import STORE, Generation
+from shared.projections.home import Home
 from shared.projections.progress import Batch
 from shared.verify import Content, content
 
@@ -27,11 +27,11 @@ class Crash(BaseException):
 class Kit:
     """Folds one history of one family in every way that may happen, and compares what comes out."""
 
-    def __init__(self, family: Family, history: Sequence[Recorded], codec: Codec, folder: Path) -> None:
+    def __init__(self, family: Family, history: Sequence[Recorded], codec: Codec, home: Home) -> None:
         self._family = family
         self._history = [event for event in history if event.type in family.types]
         self._codec = codec
-        self._folder = folder
+        self._home = home
         self._opened = 0
         self.expected = self._fold([self._whole(self._history)])
 
@@ -53,7 +53,7 @@ class Kit:
             raise AssertionError(f"{self._family.name}: {', '.join(different)} come out different with {way}")
 
     def _whole(self, events: Sequence[Recorded]) -> Batch:
-        return Batch("", 0, events, events[-1].position if events else 0, 0)
+        return Batch(*STORE, events, events[-1].position if events else 0, 0)
 
     def _shuffled(self, partitions: int, rng: random.Random) -> list[Batch]:
         """Per topic and subject in order, everything else in any order: what Kafka promises."""
@@ -73,7 +73,7 @@ class Kit:
         return batches
 
     def _fold(self, batches: Sequence[Batch]) -> dict[str, tuple[int, str]]:
-        generation = self._open()
+        generation = self._new()
         try:
             for number, batch in enumerate(batches):
                 generation.apply([batch])
@@ -105,7 +105,7 @@ class Kit:
                 if passages & (passages - 1) == 0:
                     raise Crash
 
-        generation = self._open()
+        generation = self._new()
         crashpoints.arm(crash)
         try:
             while True:
@@ -114,21 +114,24 @@ class Kit:
                     return _tables(content(generation))
                 except Crash:
                     generation.close()
-                    generation = Generation(self._family, 0, generation.path, self._codec)
+                    generation = self._open()
         finally:
             crashpoints.arm(None)
             generation.close()
 
     def _go_on(self, generation: Generation) -> None:
-        mark = generation.marks().get(("", 0))
+        mark = generation.marks().get(STORE)
         left = [event for event in self._history if mark is None or event.position > mark.position]
         for page in _pages(left, 100):
             generation.apply([self._whole(page)])
         generation.refresh()
 
-    def _open(self) -> Generation:
+    def _new(self) -> Generation:
         self._opened += 1
-        return Generation(self._family, 0, self._folder / f"kit-{self._family.name}-{self._opened}.db", self._codec)
+        return self._open()
+
+    def _open(self) -> Generation:
+        return Generation(self._family, 0, self._home.place(f"kit_{self._family.name}_{self._opened}"), self._codec)
 
 
 def hash_of(text: str) -> int:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from shared.codec import Codec
+from shared.envelope import Recorded
 from shared.errors import TooFarBehind
-from shared.projections.catalog import ACTIVE, Catalog
+from shared.projections.catalog import ACTIVE, Catalog, name_of
 from shared.projections.family import Family
+from shared.projections.feed import Feed, Lag, Marks, StoreFeed, Written
 from shared.projections.generation import Generation, Snapshot
+from shared.projections.home import Home
 
 WAIT_SECONDS: Final = 5.0
 
 
 class ReadModels:
-    """Opens the active generation of every family under one folder."""
+    """Opens the active generation of every family in a home; `store` is whose events they hold."""
 
-    def __init__(self, folder: Path, families: Sequence[Family], codec: Codec) -> None:
-        self._folder = folder
+    def __init__(
+        self, home: Home, families: Sequence[Family], codec: Codec, store: UUID, feed: Feed | None = None
+    ) -> None:
+        self._home = home
         self._codec = codec
-        self._catalog = Catalog(folder / "catalog.db")
+        self._feed = feed or StoreFeed()
+        self._catalog = Catalog(home, store)
         self._active = {family.name: self.open(family, self._catalog.active(family)) for family in families}
         self._moved = asyncio.Event()
 
@@ -34,8 +40,11 @@ class ReadModels:
 
     def open(self, family: Family, number: int) -> Generation:
         """One generation of a family, active or not."""
-        path = self._folder / f"{family.name}-v{family.version}-g{number}.db"
-        return Generation(family, number, path, self._codec)
+        return Generation(family, number, self._home.place(name_of(family, number)), self._codec)
+
+    def active(self, family: Family) -> Generation:
+        """The generation of a family that is read."""
+        return self._active[family.name]
 
     def candidate(self, family: Family) -> Generation:
         """A new generation, built beside the active one and read by nobody yet."""
@@ -54,7 +63,15 @@ class ReadModels:
 
     def position(self, family: Family) -> int:
         """How far a family is."""
-        return self._active[family.name].position
+        return self._feed.position(self._active[family.name])
+
+    def lag(self, family: Family, head: int) -> Lag:
+        """How far a family is behind the store, which ends at `head`."""
+        return self._feed.lag(self._active[family.name], head)
+
+    def applied(self, marks: Marks, event: Recorded) -> bool:
+        """Whether a generation with these watermarks has had an event."""
+        return self._feed.applied(marks, event)
 
     async def progress(self, wait: float) -> None:
         """Return when any family moved, or after `wait` seconds."""
@@ -68,22 +85,30 @@ class ReadModels:
         self._moved = asyncio.Event()
 
     async def reached(self, family: Family, position: int, *, wait: float = WAIT_SECONDS) -> None:
-        """Return once a family has a position; TooFarBehind after `wait` seconds."""
-        deadline = asyncio.get_running_loop().time() + wait
-        while True:
-            moved = self._moved  # taken before the look, so that a move in between is not missed
-            now = await asyncio.to_thread(self.position, family)
-            if now >= position:
-                return
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                raise TooFarBehind(position, now)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await moved.wait()
+        """Return once a family holds everything up to a position; TooFarBehind after `wait` seconds."""
+        await self._until(lambda: self.position(family) >= position, family, position, wait)
+
+    async def shows(self, family: Family, written: Written, *, wait: float = WAIT_SECONDS) -> None:
+        """Return once readers of a family see an event; TooFarBehind after `wait` seconds."""
+        active = self._active[family.name]
+        await self._until(lambda: self._feed.holds(active, written), family, written.position, wait)
 
     def close(self) -> None:
-        """Close every file."""
+        """Let go of every generation."""
         for generation in self._active.values():
             generation.close()
         self._catalog.close()
+        self._home.close()
+
+    async def _until(self, there: Callable[[], bool], family: Family, position: int, wait: float) -> None:
+        deadline = asyncio.get_running_loop().time() + wait
+        while True:
+            moved = self._moved  # taken before the look, so that a move in between is not missed
+            if await asyncio.to_thread(there):
+                return
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise TooFarBehind(position, await asyncio.to_thread(self.position, family))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, self._feed.look_again)):
+                    await moved.wait()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,12 +17,20 @@ from shared.errors import RapportError
 from shared.projections import bulk, documents, parking
 from shared.projections.family import Family
 from shared.projections.fold import Addition, Plan
-from shared.projections.progress import Batch, Mark
+from shared.projections.progress import Applied, Batch, Mark, Source
 from shared.projections.refresh import Refresher
 from shared.projections.storage import Storage
 from shared.projections.words import Words
 
-TRANSIENT: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sqlite3.OperationalError, OSError, MemoryError)
+TRANSIENT: Final = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.PendingRollbackError,
+    sa.exc.TimeoutError,
+    sqlite3.OperationalError,
+    OSError,
+    MemoryError,
+)
 """What passes when the disk, the lock or the connection comes back: retried for ever, never parked."""
 
 
@@ -42,11 +50,11 @@ class Pages:
         self._refresher = Refresher(storage, words)
         self._plans = {type_: Plan(type_, family.sums) for type_ in _types_of_sums(family)}
 
-    def apply(self, db: sa.Connection, batches: Sequence[Batch], marks: dict[tuple[str, int], Mark]) -> int:
+    def apply(self, db: sa.Connection, batches: Sequence[Batch], marks: Mapping[Source, Mark]) -> Applied:
         """Apply what is above the watermarks; how many events that were, parked ones not counted."""
         fresh = [(batch, event) for batch in batches for event in self._above(batch, marks)]
         if not fresh:
-            return 0
+            return Applied(Counter(), touched=False)
         blocked = parking.subjects(db, self._storage, {event.subject for _, event in fresh})
         free = [(batch, event) for batch, event in fresh if event.subject not in blocked]
         for batch, event in fresh:
@@ -54,7 +62,7 @@ class Pages:
                 self._park(db, batch, event, None)
         try:
             with db.begin_nested():
-                self._fold(db, [event for _, event in free])
+                touched = self._fold(db, [event for _, event in free])
         except TRANSIENT:
             raise
         except Exception as error:
@@ -62,9 +70,9 @@ class Pages:
                 raise Poisoned(f"{free[0][1].type} at {free[0][1].position}: {error}") from error
             self._words.rolled_back()
             return self._one_by_one(db, free)
-        return len(free)
+        return Applied(Counter((batch.topic, batch.partition) for batch, _ in free), touched)
 
-    def _above(self, batch: Batch, marks: dict[tuple[str, int], Mark]) -> Iterator[Recorded]:
+    def _above(self, batch: Batch, marks: Mapping[Source, Mark]) -> Iterator[Recorded]:
         """The family's events that the watermark has not seen; a repeat inside the batch counts as seen."""
         mark = marks.get((batch.topic, batch.partition))
         seen = mark.position if mark else 0
@@ -74,18 +82,19 @@ class Pages:
                 if event.type in self._family.types:
                     yield event
 
-    def _one_by_one(self, db: sa.Connection, events: Sequence[tuple[Batch, Recorded]]) -> int:
+    def _one_by_one(self, db: sa.Connection, events: Sequence[tuple[Batch, Recorded]]) -> Applied:
         """Find what poisons a page: it is parked, and from then on everything of its subject."""
         blocked: set[str] = set()
-        applied = 0
+        applied: Counter[Source] = Counter()
+        touched = False
         for batch, event in events:
             if event.subject in blocked:
                 self._park(db, batch, event, None)
                 continue
             try:
                 with db.begin_nested():
-                    self._fold(db, [event])
-                applied += 1
+                    touched |= self._fold(db, [event])
+                applied[batch.topic, batch.partition] += 1
             except TRANSIENT:
                 raise
             except Exception as error:
@@ -94,12 +103,12 @@ class Pages:
                 self._words.rolled_back()
                 blocked.add(event.subject)
                 self._park(db, batch, event, error)
-        return applied
+        return Applied(applied, touched)
 
     def _park(self, db: sa.Connection, batch: Batch, event: Recorded, error: Exception | None) -> None:
         parking.park(db, self._storage, event, topic=batch.topic, partition=batch.partition, error=error)
 
-    def _fold(self, db: sa.Connection, events: Sequence[Recorded]) -> None:
+    def _fold(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
         codes = self._words.codes(db, {event.subject for event in events}) if self._plans else {}
         additions = {table.name: Addition(table) for table in self._family.sums}
         for type_, some in _by_type(events).items():
@@ -116,9 +125,10 @@ class Pages:
         written = {name: addition.rows() for name, addition in additions.items()}
         for table in self._family.sums:
             bulk.add(db, self._storage.sums[table.name], written[table.name], keys=len(table.key))
-        self._touch(db, events, written)
+        return self._touch(db, events, written)
 
-    def _touch(self, db: sa.Connection, events: Sequence[Recorded], written: dict[str, list[tuple[int, ...]]]) -> None:
+    def _touch(self, db: sa.Connection, events: Sequence[Recorded], written: dict[str, list[tuple[int, ...]]]) -> bool:
+        touched = False
         for derived in self._family.derived:
             groups: set[int] = set()
             for source in derived.of:
@@ -128,7 +138,9 @@ class Pages:
                 else:
                     about = {event.subject for event in events if event.type in source.types}
                     groups.update(self._words.codes(db, about).values())
-            self._refresher.touch(db, derived, sorted(groups))
+            self._refresher.touch(db, derived, groups)
+            touched |= bool(groups)
+        return touched
 
 
 def _by_type(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from shared.clock import stamp, utc_now
 from shared.envelope import Recorded
 from shared.errors import UnreadableEvent
+from shared.projections import bulk
 from shared.projections.storage import Storage
 
 UNREADABLE: Final = "unreadable"
@@ -19,10 +19,9 @@ HELD: Final = "held"
 _REASON_CHARACTERS: Final = 500
 
 
-def subjects(db: sa.Connection, storage: Storage, among: Collection[str]) -> set[str]:
+def subjects(db: sa.Connection, storage: Storage, some: Collection[str]) -> set[str]:
     """Which of these subjects have parked events."""
-    wanted = sa.func.json_each(json.dumps(sorted(among))).table_valued("value")
-    query = sa.select(storage.parked.c.subject).where(storage.parked.c.subject.in_(sa.select(wanted.c.value)))
+    query = sa.select(storage.parked.c.subject).where(bulk.among(db, storage.parked.c.subject, sorted(some)))
     return set(db.execute(query.distinct()).scalars())
 
 
@@ -40,8 +39,7 @@ def park(
         "attempts": 0 if error is None else 1,
         "first_at": stamp(utc_now()),
     }
-    del row["id"]
-    db.execute(sa.insert(storage.parked).prefix_with("OR IGNORE"), row)
+    _keep(db, storage, row)
 
 
 def park_unreadable(
@@ -75,7 +73,7 @@ def park_unreadable(
         "attempts": 1,
         "first_at": stamp(utc_now()),
     }
-    db.execute(sa.insert(storage.parked).prefix_with("OR IGNORE"), row)
+    _keep(db, storage, row)
 
 
 def listed(db: sa.Connection, storage: Storage) -> Sequence[sa.Row[Any]]:
@@ -86,6 +84,10 @@ def listed(db: sa.Connection, storage: Storage) -> Sequence[sa.Row[Any]]:
 def count(db: sa.Connection, storage: Storage) -> int:
     """How many events are parked."""
     return int(db.execute(sa.select(sa.func.count()).select_from(storage.parked)).scalar_one())
+
+
+def _keep(db: sa.Connection, storage: Storage, row: Mapping[str, Any]) -> None:
+    bulk.insert(db, storage.parked, [tuple(row[column.name] for column in storage.parked.columns)])
 
 
 def _category(error: Exception) -> str:

@@ -32,14 +32,19 @@ class Refresher:
 
     def touch(self, db: sa.Connection, table: Derived, codes: Iterable[int]) -> None:
         """Remember groups whose sums or documents changed, in the transaction that changed them."""
-        bulk.insert(db, self._storage.touched[table.name], ((code,) for code in codes))
+        bulk.add(db, self._storage.touched[table.name], [(code, 1) for code in sorted(codes)], keys=1)
 
-    def chunk(self, db: sa.Connection, table: Derived) -> int:
-        """Refresh some touched groups; how many. The caller holds the transaction."""
+    def chunk(self, db: sa.Connection, table: Derived, after: int) -> int | None:
+        """Refresh some touched groups with codes above `after`; the last one's code. The caller holds the transaction.
+
+        A group that is touched again meanwhile stays touched: it is forgotten only with the `times` that were seen.
+        """
         touched = self._storage.touched[table.name]
-        codes = self._bounded(db, table, db.execute(sa.select(touched.c.code).limit(GROUPS_A_CHUNK)).scalars().all())
+        query = sa.select(touched).where(touched.c.code > after).order_by(touched.c.code).limit(GROUPS_A_CHUNK)
+        times = {row.code: row.times for row in db.execute(query)}
+        codes = self._bounded(db, table, list(times))
         if not codes:
-            return 0
+            return None
         now = self._contributions(db, table, codes)
         before = self._shares(db, table, codes)
         difference: Counter[tuple[tuple[int, ...], int]] = Counter()
@@ -51,12 +56,12 @@ class Refresher:
         self._add(db, table, difference)
         shares = self._storage.shares[table.name]
         changed = [code for code in codes if now.get(code) != before.get(code)]
-        bulk.remove(db, shares, "code", (code for code in changed if code in before))
+        bulk.remove(db, shares, ["code"], ((code,) for code in changed if code in before))
         bulk.insert(
             db, shares, ((code, *key, *addends) for code in changed for key, addends in now.get(code, {}).items())
         )
-        bulk.remove(db, touched, "code", codes)
-        return len(codes)
+        bulk.remove(db, touched, ["code", "times"], ((code, times[code]) for code in codes))
+        return codes[-1]
 
     def _bounded(self, db: sa.Connection, table: Derived, codes: Sequence[int]) -> list[int]:
         """As many of these groups as have ROWS_A_CHUNK rows together, and at least one."""

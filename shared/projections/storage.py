@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.projections.columns import Key, Whole, sql_type
+from shared.projections.columns import TEXT, Key, Whole, sql_type
 from shared.projections.family import Family
+from shared.projections.locks import exclusive
 from shared.projections.tables import Derived, Document, Sum, Table
 
 
@@ -22,19 +23,19 @@ class Storage:
 
     def __init__(self, family: Family) -> None:
         self.metadata = sa.MetaData()
-        self.words = self._table("words", [("code", sa.BigInteger), ("text", sa.Text)], primary=1)
-        sa.Index("words_text", self.words.c.text, unique=True)
+        self.words = _words(self.metadata)
         self.progress = self._table(
             "progress",
             [
-                ("topic", sa.Text),
+                ("topic", TEXT),
                 ("partition", sa.Integer),
                 ("position", sa.BigInteger),
                 ("next_offset", sa.BigInteger),
+                ("ready", sa.BigInteger),
+                ("applied", sa.BigInteger),
             ],
             primary=2,
         )
-        self.state = self._table("state", [("name", sa.Text), ("value", sa.BigInteger)], primary=1)
         self.parked = _parked(self.metadata)
         self.views: list[str] = []
         self.documents = {table.name: self._document(table) for table in family.documents}
@@ -42,15 +43,19 @@ class Storage:
         self.derived = {table.name: self._sum(table) for table in family.derived}
         self.shares = {table.name: self._share(table) for table in family.derived}
         self.touched = {
-            table.name: self._table(f"{table.name}__touched", [("code", sa.BigInteger)], primary=1)
+            table.name: self._table(
+                f"{table.name}__touched", [("code", sa.BigInteger), ("times", sa.BigInteger)], primary=1
+            )
             for table in family.derived
         }
 
     def create(self, db: sa.Connection) -> None:
         """Make what is not there yet."""
+        exclusive(db, "create")
         self.metadata.create_all(db)
+        verb = "CREATE OR REPLACE VIEW" if db.dialect.name == "postgresql" else "CREATE VIEW IF NOT EXISTS"
         for view in self.views:
-            db.exec_driver_sql(view)
+            db.exec_driver_sql(f"{verb} {view}")
 
     def _table(self, name: str, columns: Sequence[tuple[str, Any]], *, primary: int) -> sa.Table:
         return sa.Table(
@@ -67,7 +72,7 @@ class Storage:
         stored = sa.Table(
             table.name,
             self.metadata,
-            sa.Column(table.key.name, sa.Text, primary_key=True),
+            sa.Column(table.key.name, TEXT, primary_key=True),
             *(_field(name, hint) for name, hint in table.fields.items()),
         )
         _index(stored, table)
@@ -108,18 +113,28 @@ def _view(table: Sum | Derived, stored: str) -> str:
         else:
             columns.append(f"s.{column.name} AS {column.name}")
     columns += [f"s.{name} AS {name}" for name in table.adds]
-    return f"CREATE VIEW IF NOT EXISTS {table.name} AS SELECT {', '.join(columns)} FROM {stored} s {' '.join(joins)}"
+    return f"{table.name} AS SELECT {', '.join(columns)} FROM {stored} s {' '.join(joins)}"
+
+
+def _words(metadata: sa.MetaData) -> sa.Table:
+    return sa.Table(
+        "words",
+        metadata,
+        sa.Column("code", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("text", TEXT, nullable=False, unique=True),
+        sqlite_with_rowid=False,
+    )
 
 
 def _parked(metadata: sa.MetaData) -> sa.Table:
     return sa.Table(
         "parked",
         metadata,
-        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("topic", TEXT, primary_key=True),
         sa.Column("partition", sa.Integer, primary_key=True),
         sa.Column("place", sa.BigInteger, primary_key=True),
         sa.Column("position", sa.BigInteger, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False, index=True),
+        sa.Column("subject", TEXT, nullable=False, index=True),
         sa.Column("stream", sa.Text, nullable=False),
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("event_id", sa.LargeBinary, nullable=False),

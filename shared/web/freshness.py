@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from starlette.requests import Request
@@ -31,7 +32,7 @@ async def fresh(request: Request, *families: Family, after: Token | None = None,
     if after.store != here.log.store.id:
         raise Problem.of_field(409, "after", "is a position of another store")
     for family in families:
-        await here.models.reached(family, after.position, wait=wait)
+        await here.models.shows(family, after, wait=wait)
 
 
 async def freshness(request: Request, *families: Family) -> Fresh:
@@ -42,7 +43,7 @@ async def freshness(request: Request, *families: Family) -> Fresh:
     except TooFarBehind:
         behind = True
     here = platform(request)
-    position = min(here.models.position(family) for family in families)
+    position = min(await asyncio.gather(*(asyncio.to_thread(here.models.position, family) for family in families)))
     return Fresh(position=position, age_seconds=await seconds_behind(here, position), behind=behind)
 
 

@@ -26,6 +26,7 @@ from shared.web.problems import Problem
 from shared.web.tokens import After
 
 router = guard.router(prefix="/api/v1")
+probes = guard.router()
 Here = Annotated[Platform, Depends(platform)]
 NDJSON = "application/x-ndjson"
 MAX_WAIT = 60.0
@@ -109,6 +110,7 @@ def add_token(here: Here, new: Sent[NewAccount]) -> Account:
     return Account(name=new.name, role=new.role, secret=here.accounts.add_token(new.name, new.role))
 
 
+@probes.get("/livez", status_code=204)
 @router.get("/livez", status_code=204)
 @may("anyone")
 async def alive() -> Response:
@@ -116,13 +118,15 @@ async def alive() -> Response:
     return Response(status_code=204)
 
 
+@probes.get("/readyz", status_code=204)
 @router.get("/readyz", status_code=204)
 @may("anyone")
 async def ready(here: Here) -> Response:
-    """204 when nothing is stuck; 503 names what is."""
-    stuck = [follower.generation.family.name for follower in here.followers if follower.failing]
-    if stuck:
-        raise Problem(503, detail=f"These projections wait for a disk or a connection: {', '.join(stuck)}.")
+    """204 when everything that this process needs is there and keeps up; 503 names what is not."""
+    problems = here.health.problems()
+    if problems:
+        said = "; ".join(f"{name} {wrong}" for name, wrong in problems.items())
+        raise Problem(503, detail=said, extra={"problems": problems})
     return Response(status_code=204)
 
 

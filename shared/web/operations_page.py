@@ -29,11 +29,10 @@ async def home() -> RedirectResponse:
 async def operations(request: Request, here: Annotated[Platform, Depends(platform)]) -> HTMLResponse:
     """Whether anything is behind, stuck or parked."""
     families = [generation.family for generation in here.models.generations]
-    failing = {f.generation.family.name: f.failing for f in here.followers if f.failing}
     return request.app.state.shell.page(  # type: ignore[no-any-return]
         request,
         "operations.html",
         projections=await status.projections(here),
-        failing=failing,
+        failing=here.health.problems(),
         fresh=await freshness(request, *families),
     )

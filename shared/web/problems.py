@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -46,6 +48,8 @@ _TOLD: Final[Mapping[type[RapportError], tuple[int, str]]] = {
     Unreachable: (503, "Not available right now. Repeat the request."),
     TooFarBehind: (504, "The page is not as far as you asked for yet. Repeat the request."),
 }
+_AWAY: Final = (OperationalError, InterfaceError, PendingRollbackError, NoConnection)
+"""What a database raises that is stopped, cut off or overrun."""
 _TEMPLATES: Final = {403: "forbidden.html", 404: "not_found.html"}
 _log = logging.getLogger(__name__)
 
@@ -148,7 +152,7 @@ def install(app: FastAPI, page: Page | None = None) -> None:
     async def on_problem(request: Request, error: Exception) -> Response:
         return answer(request, _as_problem(error))
 
-    for kind in (Problem, RequestValidationError, HTTPException, RapportError, Exception):
+    for kind in (Problem, RequestValidationError, HTTPException, RapportError, *_AWAY, Exception):
         app.add_exception_handler(kind, on_problem)
 
 
@@ -177,10 +181,10 @@ class Correlated:
 
         try:
             await self._app(scope, receive, echo)
-        except Problem as problem:
+        except (Problem, *_AWAY) as error:
             if started:
                 raise
-            await problem.response(identity)(scope, receive, echo)
+            await _as_problem(error).response(identity)(scope, receive, echo)
         except Exception:
             _log.exception("request failed: correlation_id=%s method=%s", identity, scope["method"])
             if started and not finished:
@@ -208,6 +212,8 @@ def _as_problem(error: Exception) -> Problem:
             return Problem(status, phrase, None if detail == phrase else detail, headers=error.headers)
         case RapportError():
             return _of_tree(error)
+        case OperationalError() | InterfaceError() | PendingRollbackError() | NoConnection():
+            return _of_tree(Unreachable())
         case _:
             return Problem(500, detail=_BROKEN)
 

@@ -14,6 +14,7 @@ from shared.keyring import SqliteKeyring
 from shared.projections import Derived, Document, Family, Rows, Subject, Sum, Whole, f
 from shared.projections.generation import Generation
 from shared.projections.progress import Batch
+from shared.projections.sqlite_home import SqlitePlace
 from shared.sqlite_store import SqliteStore
 from shared.verify import content
 
@@ -57,7 +58,7 @@ family = Family("trials", version=1, tables=(totals, last, counts))
 
 
 def opened(folder: Path, name: str = "fed-by-kafka.db") -> Generation:
-    return Generation(family, 1, folder / name, Codec(SqliteKeyring(folder / "keyring.db")))
+    return Generation(family, 1, SqlitePlace(folder / name), Codec(SqliteKeyring(folder / "keyring.db")))
 
 
 async def fed_from(store: SqliteStore, folder: Path) -> Any:

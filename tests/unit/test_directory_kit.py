@@ -66,4 +66,4 @@ def test_every_way_to_feed_it_gives_the_same_rows(tmp_path: Path):
     histories, rng = Histories(tmp_path), random.Random(7)
     for number in range(CUSTOMERS):
         life(histories, number, rng)
-    Kit(directory.family, histories.events, histories.codec, tmp_path).prove()
+    Kit(directory.family, histories.events, histories.codec, histories.home).prove()

@@ -176,7 +176,7 @@ def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_cr
         facts = {"kind": "individual", "country": None, "internal": False, "alias": None}
         registered = CustomerRegistered(customer_id=customer, name=f"Customer {number}", **facts)
         shop.histories.happened(f"customer-{customer}", registered)
-    kit = Kit(orders.family, shop.histories.events, shop.histories.codec, tmp_path)
+    kit = Kit(orders.family, shop.histories.events, shop.histories.codec, shop.histories.home)
     assert all(rows for rows, _ in kit.expected.values())
     kit.prove()
 

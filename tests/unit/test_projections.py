@@ -17,6 +17,7 @@ from shared.projections.generation import Generation
 from shared.projections.kit import Kit
 from shared.projections.page import Poisoned
 from shared.projections.progress import Batch
+from shared.projections.sqlite_home import SqliteHome, SqlitePlace
 from shared.verify import content, verify
 
 
@@ -54,7 +55,7 @@ async def history(log):
 
 
 def folded(log, folder, events):
-    generation = Generation(facts.family, 1, folder / "read.db", log.codec)
+    generation = Generation(facts.family, 1, SqlitePlace(folder / "read.db"), log.codec)
     generation.apply([Batch("", 0, events, events[-1].position, 0)])
     generation.refresh()
     return generation
@@ -84,7 +85,7 @@ async def test_sums_documents_and_derived_tables_equal_a_plain_count(log, tmp_pa
 
 async def test_every_way_of_folding_gives_the_same_tables(log, tmp_path):
     await fill(log, commands=150)
-    Kit(facts.family, await history(log), log.codec, tmp_path).prove(seed=3)
+    Kit(facts.family, await history(log), log.codec, SqliteHome(tmp_path)).prove(seed=3)
 
 
 async def test_the_kit_notices_a_table_that_depends_on_the_order_of_topics(log, tmp_path):
@@ -98,7 +99,7 @@ async def test_the_kit_notices_a_table_that_depends_on_the_order_of_topics(log, 
     passed.on(facts.Placed, day=f.day, n=1)
     await fill(log, commands=30)
     events = await history(log)
-    kit = Kit(Family("odd", version=1, tables=(card, passed)), events, log.codec, tmp_path)
+    kit = Kit(Family("odd", version=1, tables=(card, passed)), events, log.codec, SqliteHome(tmp_path))
     kit.expected = kit.expected | {"last": (0, "")}
     with pytest.raises(AssertionError, match="last come out different"):
         kit.prove()
@@ -120,7 +121,7 @@ async def test_poison_parks_its_subject_and_nobody_else(log, tmp_path):
     events = await history(log)
     for size in (1, 2, 5):
         folder = tmp_path / str(size)
-        generation = Generation(facts.family, 1, folder / "read.db", log.codec)
+        generation = Generation(facts.family, 1, SqlitePlace(folder / "read.db"), log.codec)
         for start in range(0, 5, size):
             page = events[start : start + size]
             generation.apply([Batch("", 0, page, page[-1].position, 0)])
@@ -137,7 +138,7 @@ async def test_poison_parks_its_subject_and_nobody_else(log, tmp_path):
 async def test_poison_in_a_rebuild_stops_it_and_names_the_event(log, tmp_path):
     command = facts.Place(customer_id=UUID(int=1), business_day=1, lines=facts.lines(5), note="poison")
     await handle(log, facts.order, uuid4(), command, context=facts.asked())
-    generation = Generation(facts.family, 1, tmp_path / "read.db", log.codec, rebuild=True)
+    generation = Generation(facts.family, 1, SqlitePlace(tmp_path / "read.db"), log.codec, rebuild=True)
     events = await history(log)
     with pytest.raises(Poisoned, match=r"crm.test.Placed at 1"):
         generation.apply([Batch("", 0, events, 1, 0)])
@@ -154,7 +155,7 @@ async def test_an_unreadable_event_is_parked_as_such(log, tmp_path):
 
 
 async def test_a_follower_keeps_up_and_readers_can_wait_for_their_own_write(log, tmp_path):
-    models = ReadModels(tmp_path / "read", [facts.family], log.codec)
+    models = ReadModels(SqliteHome(tmp_path / "read"), [facts.family], log.codec, log.store.id)
     following = asyncio.create_task(Follower(log.store, models.generations[0], models.moved).run())
     for _ in range(20):
         command = facts.Place(customer_id=UUID(int=1), business_day=1, lines=facts.lines(5))
@@ -171,7 +172,7 @@ async def test_a_follower_keeps_up_and_readers_can_wait_for_their_own_write(log,
 
 
 async def test_a_follower_goes_on_after_the_disk_comes_back(log, tmp_path, monkeypatch):
-    models = ReadModels(tmp_path / "read", [facts.family], log.codec)
+    models = ReadModels(SqliteHome(tmp_path / "read"), [facts.family], log.codec, log.store.id)
     generation = models.generations[0]
     apply, failures = generation.apply, iter([OSError("disk away"), OSError("still away")])
 
@@ -193,7 +194,7 @@ async def test_a_follower_goes_on_after_the_disk_comes_back(log, tmp_path, monke
 
 async def test_verify_finds_a_row_that_no_fold_gives_and_an_event_that_was_changed(log, tmp_path):
     await fill(log, commands=40)
-    models = ReadModels(tmp_path / "read", [facts.family], log.codec)
+    models = ReadModels(SqliteHome(tmp_path / "read"), [facts.family], log.codec, log.store.id)
     events = await history(log)
     generation = models.generations[0]
     generation.apply([Batch("", 0, events, events[-1].position, 0)])
@@ -207,7 +208,7 @@ async def test_verify_finds_a_row_that_no_fold_gives_and_an_event_that_was_chang
     assert sound["chain_ok"]
     assert (sound["events"], sound["head"]) == (len(events), events[-1].position)
     assert all(entry["equal"] for entry in sound["projections"])
-    with generation._writer.begin() as db:
+    with generation.place.writer.begin() as db:
         db.exec_driver_sql("UPDATE cards SET orders = orders + 1 WHERE rowid = 1")
     spoilt = await result()
     assert [entry["name"] for entry in spoilt["projections"] if not entry["equal"]] == ["cards"]
@@ -218,7 +219,7 @@ async def test_verify_finds_a_row_that_no_fold_gives_and_an_event_that_was_chang
 async def test_content_is_none_while_derived_tables_are_behind(log, tmp_path):
     await fill(log, commands=10)
     events = await history(log)
-    generation = Generation(facts.family, 1, tmp_path / "read.db", log.codec)
+    generation = Generation(facts.family, 1, SqlitePlace(tmp_path / "read.db"), log.codec)
     generation.apply([Batch("", 0, events, events[-1].position, 0)])
     assert content(generation) is None
     assert generation.position == 0

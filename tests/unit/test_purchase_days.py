@@ -310,6 +310,6 @@ def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_cr
             shop.takes_back(str(number), name, day, 100 + number, 50, refunded=refunded, currency=currency)
         if number % 11 == 0:
             shop.credits(f"C{number}", name, day + 2, 30, currency=currency)
-    kit = Kit(family, shop.histories.events, shop.histories.codec, tmp_path)
+    kit = Kit(family, shop.histories.events, shop.histories.codec, shop.histories.home)
     assert all(rows for rows, _ in kit.expected.values())
     kit.prove(seed=1)

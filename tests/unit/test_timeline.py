@@ -260,4 +260,4 @@ def test_the_tables_come_out_equal_whatever_the_paging_partitions_and_crashes(de
         id_ = desk.record(number, UUID(int=number % 7 + 1), at=FIRST - timedelta(hours=number))
         if number % 3 == 0:
             desk.correct(id_, summary=f"call {number}")
-    Kit(timeline.family, desk.histories.events, desk.histories.codec, tmp_path).prove()
+    Kit(timeline.family, desk.histories.events, desk.histories.codec, desk.histories.home).prove()

@@ -1,4 +1,4 @@
-"""One SQLite file of a read model: a single writing connection, and readers that cannot write.
+"""Generations in a folder: a SQLite file each, with a single writing connection and readers that cannot write.
 
 The SQLite of the Python standard library may have the WAL-reset bug of releases before 3.51.3, which needs two
 connections that write or checkpoint: so only the writer ever does. Read models may be `synchronous=NORMAL`, because
@@ -15,8 +15,37 @@ import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
 
-def writer(path: Path) -> sa.Engine:
-    """The engine with the one connection that writes."""
+class SqlitePlace:
+    """One file."""
+
+    shared = False
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.stem
+        self.writer = _writer(path)
+        self.readers = _readers(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.readers.dispose()
+        self.writer.dispose()
+
+
+class SqliteHome:
+    """A folder of such files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def place(self, name: str) -> SqlitePlace:
+        """The file of this name."""
+        return SqlitePlace(self._folder / f"{name}.db")
+
+    def close(self) -> None:
+        """Nothing is shared."""
+
+
+def _writer(path: Path) -> sa.Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
         "sqlite://", creator=lambda: _connect(f"file:{path}", _WRITER_PRAGMAS), poolclass=StaticPool
@@ -25,8 +54,7 @@ def writer(path: Path) -> sa.Engine:
     return engine
 
 
-def reader(path: Path) -> sa.Engine:
-    """An engine whose transactions are snapshots."""
+def _readers(path: Path) -> sa.Engine:
     engine = sa.create_engine(
         "sqlite://",
         creator=lambda: _connect(f"file:{path}?mode=ro", _READER_PRAGMAS),

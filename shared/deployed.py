@@ -1,0 +1,169 @@
+"""One service of a deployment: a process of its own before the servers that all services share.
+
+Events are kept in EventStoreDB, arrive live from Kafka, and become read models in PostgreSQL. Any number of replicas
+may run: each takes a share of the partitions, one of them relays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
+from typing import Final, Never
+
+import sqlalchemy as sa
+
+from shared import migrations, postgres
+from shared.accounts import Accounts
+from shared.codec import Codec
+from shared.consumer import KafkaFollower
+from shared.decider import Log
+from shared.errors import RapportError
+from shared.events import check_upcasters
+from shared.eventstoredb import EventStoreDB
+from shared.handover import build
+from shared.health import Health, KeepsUp, Probe
+from shared.kafka_feed import KafkaFeed
+from shared.postgres_keyring import PostgresKeyring
+from shared.postgres_lock import leadership
+from shared.projections import ReadModels
+from shared.projections.generation import Generation
+from shared.projections.postgres_home import PostgresHome
+from shared.relay import Relay
+from shared.service import Platform, Service
+from shared.serving import Running, application, background
+from shared.settings import Settings
+from shared.store import EventStore
+from shared.topic_ends import TopicEnds, topic_ends
+from shared.topics import services_of
+
+_SWITCH_SECONDS: Final = 0.001
+_CONTEND_AGAIN: Final = 2.0
+"""Seconds after which a relay that ended competes for its place again."""
+_NEEDED: Final = ("store", "kafka", "database", "keyring")
+_log = logging.getLogger(__name__)
+
+
+class Incomplete(RapportError):
+    """A setting is missing that a deployed service cannot do without."""
+
+
+@asynccontextmanager
+async def opened(service: Service, services: Sequence[Service], settings: Settings) -> AsyncIterator[Running]:
+    """Connect one of the services, feed its read models, relay its events; everything is closed in turn.
+
+    Raises:
+        Incomplete: a setting is missing.
+        StoreFailed, OperationalError: a server is away.
+    """
+    store_uri, kafka, database, keys = _addresses(settings)
+    check_upcasters()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    async with AsyncExitStack() as stack:
+        engine = await asyncio.to_thread(postgres.engine, database)
+        stack.callback(engine.dispose)
+        keyring_engine = await asyncio.to_thread(postgres.engine, keys)
+        stack.callback(keyring_engine.dispose)
+        await asyncio.to_thread(_require_tables, engine, keyring_engine)
+        store = await EventStoreDB.open(store_uri)
+        stack.push_async_callback(store.close)
+        keyring = PostgresKeyring(keyring_engine)
+        accounts = stack.enter_context(closing(Accounts(engine)))
+        log = Log(store, keyring, Codec(keyring), settings.timezone)
+        ends = TopicEnds(kafka, [each.name for each in services], settings.topic_prefix)
+        feed = KafkaFeed(ends, settings.topic_prefix)
+        families = [family for each in services for family in each.families]
+        home = PostgresHome(engine)
+        models = await asyncio.to_thread(ReadModels, home, families, log.codec, store.id, feed)
+        stack.callback(models.close)
+        followers = [_follower(models, models.active(family), store, settings) for family in service.families]
+        probes: dict[str, Probe] = {
+            "event store": partial(_answers, store),
+            "database": partial(asyncio.to_thread, _select_one, engine),
+            "keyring": partial(asyncio.to_thread, _select_one, keyring_engine),
+            "kafka": partial(_sees, ends),
+        }
+        for follower in followers:
+            probes[follower.generation.family.name] = _keeps_up(follower, models)
+        platform = Platform(log, models, settings, accounts, Health(probes))
+        relay = Relay(store, kafka, service.name, prefix=settings.topic_prefix)
+        work = [ends.run(), platform.health.run(), _relay_in_turn(relay, database)]
+        await stack.enter_async_context(background([*work, *(follower.run() for follower in followers)]))
+        yield Running(platform, application([service], platform), (relay,))
+
+
+def _addresses(settings: Settings) -> tuple[str, str, str, str]:
+    given = {name: getattr(settings, name) for name in _NEEDED}
+    if missing := [f"RAPPORT_{name.upper()}" for name, value in given.items() if value is None]:
+        raise Incomplete(f"a deployed service needs {', '.join(missing)}")
+    store, kafka, database, keyring = given.values()
+    return store, kafka, database, keyring
+
+
+def _require_tables(engine: sa.Engine, keyring_engine: sa.Engine) -> None:
+    if migrations.pending(engine, "accounts") or migrations.pending(keyring_engine, "keyring"):
+        raise Incomplete("the databases are not as this release needs them: run `rapport database upgrade`")
+
+
+def _follower(models: ReadModels, generation: Generation, store: EventStore, settings: Settings) -> KafkaFollower:
+    if settings.kafka is None or settings.database is None:
+        raise Incomplete("a follower needs RAPPORT_KAFKA and RAPPORT_DATABASE")
+    services = services_of(generation.family.types)
+    ends = partial(topic_ends, settings.kafka, services, settings.topic_prefix)
+
+    async def prepare() -> None:
+        # One replica builds, the others wait for it and then find it built.
+        async with leadership(settings.database, f"build {generation.place.name}"):
+            await build(generation, store, ends)
+
+    return KafkaFollower(
+        generation,
+        store.id,
+        settings.kafka,
+        group=f"rapport.{generation.place.name}",
+        instance=settings.instance,
+        prefix=settings.topic_prefix,
+        prepare=prepare,
+        moved=models.moved,
+    )
+
+
+async def _relay_in_turn(relay: Relay, database: str) -> Never:
+    """Relay while this process holds the lock; of all replicas one does. Kafka's fencing is the net below it."""
+    while True:
+        async with leadership(database, f"relay {relay.service}") as lost:
+            relaying = asyncio.create_task(relay.run())
+            losing = asyncio.create_task(lost.wait())
+            try:
+                await asyncio.wait({relaying, losing}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                losing.cancel()
+                relaying.cancel()
+                (ended, _) = await asyncio.gather(relaying, losing, return_exceptions=True)
+        _log.warning("the relay of %s ended: %r", relay.service, ended)
+        await asyncio.sleep(_CONTEND_AGAIN)
+
+
+def _keeps_up(follower: KafkaFollower, models: ReadModels) -> Probe:
+    generation = follower.generation
+
+    def place() -> object:
+        return sum(mark.next_offset + mark.position for mark in generation.marks().values())
+
+    return KeepsUp(lambda: follower.failing, lambda: models.lag(generation.family, 0).events, place)
+
+
+async def _answers(store: EventStore) -> None:
+    await store.position()
+
+
+async def _sees(ends: TopicEnds) -> str | None:
+    return ends.failing
+
+
+def _select_one(engine: sa.Engine) -> None:
+    with engine.connect() as db:
+        db.execute(sa.text("SELECT 1"))

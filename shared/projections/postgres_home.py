@@ -1,0 +1,68 @@
+"""Generations in a PostgreSQL database: a schema each, written by any number of processes at the same time.
+
+A transaction finds its generation by the search path, so that the same statements serve SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from psycopg.adapt import Loader
+
+from shared.projections.locks import exclusive
+
+_SCHEMA: Final = "rapport_schema"
+
+
+class PostgresPlace:
+    """One schema."""
+
+    shared = True
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self.name = name
+        self.writer = engine.execution_options(**{_SCHEMA: name})
+        self.readers = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def close(self) -> None:
+        """The connections belong to the database."""
+
+
+class PostgresHome:
+    """A database of such schemas; `prefix` keeps their names apart from others in it."""
+
+    def __init__(self, engine: sa.Engine, prefix: str = "read_") -> None:
+        self._engine = engine
+        self._prefix = prefix
+        sa.event.listen(engine, "begin", _find_schema)
+        sa.event.listen(engine, "connect", _read_sums_as_integers)
+
+    def place(self, name: str) -> PostgresPlace:
+        """The schema of this name."""
+        schema = self._prefix + name
+        with self._engine.begin() as db:
+            exclusive(db, schema)
+            db.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+        return PostgresPlace(self._engine, schema)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _find_schema(db: sa.Connection) -> None:
+    schema = db.get_execution_options().get(_SCHEMA)
+    if schema is not None:
+        db.exec_driver_sql(f'SET LOCAL search_path TO "{schema}"')
+
+
+class _Integer(Loader):
+    """Sums of integers come as numeric, which would be read as Decimal; no read model has other numerics."""
+
+    def load(self, data: bytes | bytearray | memoryview) -> int:
+        return int(bytes(data))
+
+
+def _read_sums_as_integers(connection: Any, _record: Any) -> None:
+    connection.adapters.register_loader("numeric", _Integer)
