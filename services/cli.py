@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from services.commands.app import run
-from services.commands.composition import Composition, Serving
+from services.commands.composition import Composition, Moving, Serving
 from services.commands.in_process import ASGIApp
 
 if TYPE_CHECKING:
@@ -81,6 +82,26 @@ async def _create_topics(bootstrap: str) -> list[str]:
     return [topic(name) for name in names]
 
 
+def _upgrade_database(database: str, keyring: str) -> tuple[str, str] | None:
+    from shared import migrations, postgres
+    from shared.accounts import Accounts
+
+    migrations.upgrade(database, keyring)
+    with postgres.answering(), closing(Accounts(postgres.engine(database))) as accounts:
+        return accounts.first_run()
+
+
+async def _migrate(moving: Moving) -> AsyncGenerator[dict[str, Any], None]:
+    from shared.moving.move import move
+
+    settings = _settings(**asdict(moving))
+    async with aclosing(move(services(), settings)) as reports:
+        async for report in reports:
+            yield report
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command line and ends the process with its exit code."""
-    sys.exit(run(arguments, Composition(_open_app, _serve, _serve_service, _create_topics)))
+    sys.exit(
+        run(arguments, Composition(_open_app, _serve, _serve_service, _create_topics, _upgrade_database, _migrate))
+    )

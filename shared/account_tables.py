@@ -64,8 +64,12 @@ def opened(path: Path) -> Engine:
     """The file at `path`, readable for its owner only; made when it is not there."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     # One connection for all threads: older SQLite libraries may damage a WAL file that two of them write.
-    engine = create_engine(f"sqlite:///{path}", poolclass=QueuePool, pool_size=1, max_overflow=0).execution_options(
-        schema_translate_map={metadata.schema: None}
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        execution_options={"schema_translate_map": {metadata.schema: None}},
     )
 
     @event.listens_for(engine, "connect")

@@ -113,6 +113,7 @@ async def handle(
     asked = command.model_dump_json().encode()
     for _ in range(_ATTEMPTS):
         history = await log.store.load(stream)
+        await log.keyring.ready({recorded.subject for recorded in history.events})
         found = _handled_before(log, history, context.command_id, asked)
         if found:
             return found
@@ -123,6 +124,7 @@ async def handle(
         events = decider.decide(stamped, state)
         if not events:
             return _outcome((), history.events[-1:], stream, found=False)
+        await log.keyring.ready({event.subject(stream) for event in events}, make=True)
         drafts = _drafts(log, stream, events, stamped.moment, asked, context)
         try:
             recorded = await log.store.append(stream, history.head, drafts)

@@ -109,20 +109,18 @@ def _require_tables(engine: sa.Engine, keyring_engine: sa.Engine) -> None:
 
 
 def _follower(models: ReadModels, generation: Generation, store: EventStore, settings: Settings) -> KafkaFollower:
-    if settings.kafka is None or settings.database is None:
-        raise Incomplete("a follower needs RAPPORT_KAFKA and RAPPORT_DATABASE")
-    services = services_of(generation.family.types)
-    ends = partial(topic_ends, settings.kafka, services, settings.topic_prefix)
+    _, kafka, database, _ = _addresses(settings)
+    ends = partial(topic_ends, kafka, services_of(generation.family.types), settings.topic_prefix)
 
     async def prepare() -> None:
         # One replica builds, the others wait for it and then find it built.
-        async with leadership(settings.database, f"build {generation.place.name}"):
+        async with leadership(database, f"build {generation.place.name}"):
             await build(generation, store, ends)
 
     return KafkaFollower(
         generation,
         store.id,
-        settings.kafka,
+        kafka,
         group=f"rapport.{generation.place.name}",
         instance=settings.instance,
         prefix=settings.topic_prefix,

@@ -11,6 +11,7 @@ RapportError
 ├── StoreInUse         another process writes this store
 ├── StoreFailed        the store could not make an append durable
 ├── Unreachable        a service or a store does not answer
+├── CannotMove         what a folder is to be moved to holds something else (shared.moving)
 ├── Fenced             another relay took over (shared.relay); likewise OtherStore and shared.topics.WrongTopic
 ├── Poisoned           a rebuild met an event that cannot be applied (shared.projections.page)
 └── TooFarBehind       a read model has not reached the asked position in time
@@ -79,6 +80,10 @@ class StoreFailed(RapportError):
 
 class Unreachable(RapportError):
     """A service or a store does not answer."""
+
+
+class CannotMove(RapportError):
+    """A folder cannot be moved to where it should: the message says what is there that differs."""
 
 
 class TooFarBehind(RapportError):

@@ -38,7 +38,7 @@ class KafkaFeed:
         for service, source in self._sources(generation):
             mark = marks.get(source, _NONE)
             at_end = mark.ready == mark.position and mark.next_offset >= ends.get(source, mark.next_offset + 1)
-            reached.append(max(published[service], mark.ready) if at_end else mark.ready)
+            reached.append(max(published.get(service, 0), mark.ready) if at_end else mark.ready)
         return min(reached)
 
     def holds(self, generation: Generation, written: Written) -> bool:
@@ -56,16 +56,18 @@ class KafkaFeed:
         return event.position <= marks.get(source, _NONE).position
 
     def lag(self, generation: Generation, head: int) -> Lag:
-        """The offsets in between; some of them are markers of transactions."""
+        """The offsets in between, some of them markers of transactions, and one for whatever is not published yet."""
         marks = generation.marks()
         if STORE in marks:
             return Lag(max(0, head - ready(marks)), approximate=True)
-        ends = self._ends.ends
-        behind = (
+        ends, published = self._ends.ends, self._ends.published
+        behind = sum(
             max(0, ends.get(source, 0) - marks.get(source, _NONE).next_offset)
             for _, source in self._sources(generation)
         )
-        return Lag(sum(behind), approximate=True)
+        unsettled = any(mark.ready < mark.position for mark in marks.values())
+        relayed = min((published.get(service, 0) for service, _ in self._sources(generation)), default=head)
+        return Lag(behind + (relayed < head or unsettled), approximate=True)
 
     def _sources(self, generation: Generation) -> Iterator[tuple[str, tuple[str, int]]]:
         for service in services_of(generation.family.types):

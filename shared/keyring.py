@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import os
 import threading
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -34,6 +35,9 @@ class Keyring(Protocol):
 
     def find(self, subject: str) -> bytes | None:
         """The subject's key, or None when it is destroyed or was never made."""
+
+    async def ready(self, subjects: Collection[str], *, make: bool = False) -> None:
+        """Have keys at hand for `find`, and with `make` for `key`: neither must keep the event loop waiting."""
 
     def destroy(self, subject: str) -> None:
         """Forget the key for ever; a second time is no error."""
@@ -70,6 +74,9 @@ class SqliteKeyring:
         with self._lock:
             return self._read(subject)
 
+    async def ready(self, subjects: Collection[str], *, make: bool = False) -> None:
+        """A look into the file takes no time worth a thread."""
+
     def destroy(self, subject: str) -> None:
         """Overwrite the key with a marker."""
         with self._lock:
@@ -79,6 +86,11 @@ class SqliteKeyring:
             )
             # the old page may still stand in the log: fold it into the file, where secure_delete has zeroed it
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def entries(self) -> Mapping[str, bytes | None]:
+        """Every subject's key, None where it is destroyed."""
+        with self._lock:
+            return dict(self._db.execute("SELECT subject, key FROM keys"))
 
     def close(self) -> None:
         """Close the file."""

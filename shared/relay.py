@@ -35,8 +35,8 @@ _BATCH_BYTES: Final = 1_000_000
 """Below the broker's default limit of 1 MiB, and above the largest event."""
 _READ_AHEAD: Final = 0.05
 """Seconds a full page waits for the next, to share its transaction."""
-_SKIPPED: Final = 100_000
-"""Positions of other services' events after which the checkpoint is moved although there is nothing to publish."""
+_SAVE_EVERY: Final = 0.5
+"""Seconds between checkpoints that stand behind other services' events only: they say that there is nothing to come."""
 _ANSWER: Final = 20.0
 """Seconds. aiokafka waits for ever where it should raise, so every call is bounded here."""
 _TRANSACTION: Final = 60.0
@@ -115,10 +115,12 @@ class Relay:
             # only now: starting has fenced every earlier relay, so the checkpoint can no longer move under us
             self.published = self._saved = await self._start_position()
             self.state, self.error = State.RELAYING, None
+            saved_at = time.monotonic()
             async for events, position in self._pages(self.published):
-                if events or position - self._saved >= _SKIPPED:
+                due = position > self._saved and time.monotonic() - saved_at >= _SAVE_EVERY
+                if events or due:
                     await self._publish(producer, events, position)
-                    self._saved = position
+                    self._saved, saved_at = position, time.monotonic()
                 self.published = position
         raise RapportError("the store ended its endless log")
 
@@ -141,12 +143,19 @@ class Relay:
         return checkpoint.position
 
     async def _pages(self, after: int) -> AsyncIterator[tuple[list[Recorded], int]]:
-        """The service's events and the position reached; full pages are joined, nothing waits at the head."""
+        """The service's events and the position reached; full pages are joined, nothing waits at the head.
+
+        While nothing comes, the position is given again now and then.
+        """
         pages = self._store.follow(after)
         upcoming = asyncio.ensure_future(_next(pages))
+        position = after
         try:
             while True:
-                page = await asyncio.shield(upcoming)
+                if not (await asyncio.wait({upcoming}, timeout=_SAVE_EVERY))[0]:
+                    yield [], position
+                    continue
+                page = upcoming.result()
                 upcoming = asyncio.ensure_future(_next(pages))
                 events = self._ours(page)
                 while len(page.events) >= PAGE_EVENTS and len(events) < _EVENTS_IN_ONE:
@@ -155,7 +164,8 @@ class Relay:
                     page = upcoming.result()
                     upcoming = asyncio.ensure_future(_next(pages))
                     events += self._ours(page)
-                yield events, page.position
+                position = page.position
+                yield events, position
         finally:
             upcoming.cancel()
             await asyncio.gather(upcoming, return_exceptions=True)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import postgres_server
 import pytest
 import servers
 
@@ -31,6 +32,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(str(absent))
 
 
+@pytest.fixture(scope="session")
+def eventstoredb() -> Iterator[str]:
+    """Address of an event store server that is not empty: each test takes stream names of its own."""
+    try:
+        with servers.eventstoredb() as uri:
+            yield uri
+    except servers.Absent as absent:
+        pytest.skip(str(absent))
+
+
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[servers.MavenKafka]:
     """A running broker that this test may kill."""
@@ -40,6 +51,34 @@ def own_kafka(tmp_path: Path) -> Iterator[servers.MavenKafka]:
         pytest.skip(str(absent))
     yield broker
     broker.down()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a server that all tests share: each takes a database of its own."""
+    try:
+        with postgres_server.postgres() as url:
+            yield url
+    except servers.Absent as absent:
+        pytest.skip(str(absent))
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """URL of an empty database."""
+    with postgres_server.empty_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[postgres_server.LocalPostgres]:
+    """A running server that this test may kill."""
+    try:
+        server = postgres_server.LocalPostgres()
+    except servers.Absent as absent:
+        pytest.skip(str(absent))
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

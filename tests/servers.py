@@ -1,18 +1,26 @@
-"""How the tests find what does not ship with the repository: a Kafka broker, a Chromium, the larger data sets."""
+"""How the tests find what does not ship with the repository: servers, a Chromium, the larger data sets."""
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from docker.errors import DockerException
 from playwright.sync_api import sync_playwright
 from testcontainers.community.kafka import KafkaContainer
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import HttpWaitStrategy
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 KAFKA_SCRIPT = REPOSITORY / "deploy" / "kafka" / "kafka.sh"
+EVENT_STORE_IMAGE = "docker.kurrent.io/kurrent-lts/kurrentdb:26.0.3"
+EVENT_STORE_PORT = 2113
+EVENT_STORE_DOUBLE = REPOSITORY / "tests" / "esdb_double.py"
 
 
 class Absent(Exception):
@@ -77,6 +85,67 @@ def kafka(folder: Path) -> Iterator[str]:
         yield broker.address
     finally:
         broker.down()
+
+
+class DoubledEventStore:
+    """The double of an event store in a process of its own, to be stopped, killed and started again with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "eventstoredb.log"
+        self._port = 0
+        self.uri = self.up()
+
+    def up(self) -> str:
+        """Start it with its data, on its old port, and return its address."""
+        command = [sys.executable, EVENT_STORE_DOUBLE, "--port", str(self._port), "--file", self._file]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        uri = self._process.stdout.readline().strip()
+        self._port = urlsplit(uri).port
+        return uri
+
+    def tell(self, line: str) -> None:
+        """Have it fail in one of the ways that `Double.obey` knows."""
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def pause(self) -> None:
+        """Stop it with SIGSTOP: connections stay open, nothing answers."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Stop it with SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def down(self) -> None:
+        """Stop it cleanly."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        self._process.send_signal(how)
+        self._process.send_signal(signal.SIGCONT)
+        self._process.communicate()
+
+
+@contextmanager
+def eventstoredb() -> Iterator[str]:
+    """Give the address of an event store while the context is open: that of EVENTSTOREDB_URI, else Docker's."""
+    if given := os.environ.get("EVENTSTOREDB_URI"):
+        yield given
+        return
+    try:
+        container = DockerContainer(EVENT_STORE_IMAGE)
+    except DockerException:
+        raise Absent("no EventStoreDB: set EVENTSTOREDB_URI=esdb://…, or start Docker") from None
+    container.with_exposed_ports(EVENT_STORE_PORT)
+    for name in ("INSECURE", "MEM_DB"):
+        container.with_env(f"KURRENTDB_{name}", "true")
+    alive = HttpWaitStrategy(EVENT_STORE_PORT, "/health/live").for_status_code_matching(lambda code: 200 <= code < 300)
+    with container.waiting_for(alive):
+        yield f"esdb://{container.get_container_host_ip()}:{container.get_exposed_port(EVENT_STORE_PORT)}?Tls=false"
 
 
 def chromium() -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
-from services.commands import access, analytics, checks, events, imports, serving
+from services.commands import access, analytics, checks, database, events, imports, moving, serving
 from services.commands.composition import Composition
 from services.commands.failure import BAD_INPUT, UNREACHABLE, Failure, ReaderGone
 from shared.errors import RapportError
@@ -36,6 +36,8 @@ def build() -> typer.Typer:
     app.add_typer(access.staff, name="staff")
     app.add_typer(access.token, name="token")
     app.add_typer(serving.topics, name="topics")
+    app.add_typer(database.database, name="database")
+    app.command()(moving.migrate)
     return app
 
 

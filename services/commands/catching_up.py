@@ -28,20 +28,21 @@ async def catch_up(client: Client, token: str | None, report: Report) -> None:
     """
     families = await client.get("/api/v1/projections")
     head = max((family["head"] for family in families), default=0)
-    start = _reached(families, head)
-    report.phase("projections", head - start, "events")
+    total = _behind(families, head)
+    report.phase("projections", total, "events")
     moved = time.monotonic()
-    while (reached := _reached(families, head)) < head:
-        report.at(reached - start)
+    while (behind := _behind(families, head)) > 0:
+        report.at(max(0, total - behind))
+        before = _places(families)
         waited = await _wait(client, token)
         families = waited or await client.get("/api/v1/projections")
-        if _reached(families, head) > reached:
+        if _places(families) != before:
             moved = time.monotonic()
         elif time.monotonic() - moved > STUCK_SECONDS:
             raise Failure(_stuck(families, head), UNREACHABLE)
         elif waited:
             await asyncio.sleep(_PAUSE_SECONDS)
-    report.at(head - start)
+    report.at(total)
 
 
 async def _wait(client: Client, token: str | None) -> list[dict[str, Any]]:
@@ -54,9 +55,13 @@ async def _wait(client: Client, token: str | None) -> list[dict[str, Any]]:
         return []
 
 
-def _reached(families: list[dict[str, Any]], head: int) -> int:
-    behind = (int(family["position"]) for family in families if family["lag_events"])
-    return min((*behind, head))
+def _places(families: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    return [(family["position"], family["lag_events"]) for family in families]
+
+
+def _behind(families: list[dict[str, Any]], head: int) -> int:
+    """How many events the projection furthest behind the head has to go; positions may be no count of events."""
+    return max((int(family["lag_events"]) for family in families if family["position"] < head), default=0)
 
 
 def _stuck(families: list[dict[str, Any]], head: int) -> str:

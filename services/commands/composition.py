@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,17 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Moving:
+    """What `rapport migrate` moves: a folder to an event store, and the other servers of a deployment, if named."""
+
+    data: Path
+    store: str
+    kafka: str | None
+    database: str | None
+    keyring: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Composition:
     """The parts that only the composition root may import."""
 
@@ -29,3 +40,7 @@ class Composition:
     """Serves the service of a name on a port, None for the one that the environment gives."""
     create_topics: Callable[[str], Coroutine[Any, Any, list[str]]]
     """Creates what is missing on HOST:PORT; gives the topics' names."""
+    upgrade_database: Callable[[str, str], tuple[str, str] | None]
+    """Brings the tables behind two URLs to this release; gives name and password of an administrator it had to make."""
+    migrate: Callable[[Moving], AsyncGenerator[dict[str, Any], None]]
+    """Moves a folder; gives `{"progress": {"what", "done", "total"}}`, and last `{"result": {…}}`."""

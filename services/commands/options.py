@@ -19,6 +19,7 @@ from services.commands.failure import Failure
 T = TypeVar("T")
 DEFAULT_DATA = Path("rapport-data")
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_BROKERS = re.compile(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*")
 
 
 def day(text: str) -> str:
@@ -44,6 +45,21 @@ def currency_code(text: str) -> str:
 
     if text not in currencies():
         raise typer.BadParameter(f"{text!r} is not a currency of ISO 4217, such as GBP")
+    return text
+
+
+def brokers(text: str) -> str:
+    """Where a Kafka is."""
+    if not _BROKERS.fullmatch(text):
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT")
+    return text
+
+
+def postgres(text: str) -> str:
+    """Where a PostgreSQL database is."""
+    # What was given may hold a password: it is not repeated.
+    if not re.match(r"postgres(ql)?://", text):
+        raise typer.BadParameter("must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     return text
 
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Annotated
 
 import typer
 
 from services.commands.composition import Serving
-from services.commands.options import Data, Json, composition, target
+from services.commands.options import Data, Json, brokers, composition, target
 from services.commands.output import print_json, print_line
 
 topics = typer.Typer(help="The Kafka topics that the services publish to.", no_args_is_help=True)
-_BROKERS = re.compile(r"[^\s:,/]+:[0-9]{1,5}(,[^\s:,/]+:[0-9]{1,5})*")
-
-
-def _brokers(text: str) -> str:
-    if not _BROKERS.fullmatch(text):
-        raise typer.BadParameter(f"{text!r} is not HOST:PORT")
-    return text
 
 
 def up(
@@ -35,7 +27,7 @@ def up(
         typer.Option(
             "--kafka",
             envvar="RAPPORT_KAFKA",
-            parser=_brokers,
+            parser=brokers,
             metavar="HOST:PORT",
             help="Also relay every event to this Kafka.",
         ),
@@ -74,7 +66,7 @@ def create(
     kafka: Annotated[
         str,
         typer.Option(
-            "--kafka", envvar="RAPPORT_KAFKA", parser=_brokers, metavar="HOST:PORT", help="The Kafka to create them on."
+            "--kafka", envvar="RAPPORT_KAFKA", parser=brokers, metavar="HOST:PORT", help="The Kafka to create them on."
         ),
     ],
     as_json: Json = False,

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import sqlalchemy as sa
+
+from shared.postgres import lock_key
 
 
 def exclusive(db: sa.Connection, name: str) -> None:
     """Wait until no other transaction holds this lock; it ends with the transaction."""
     if db.dialect.name == "postgresql":
-        db.execute(sa.select(sa.func.pg_advisory_xact_lock(key_of(name))))
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(name))))
 
 
 def taken(db: sa.Connection, name: str) -> bool:
     """Whether this transaction now holds the lock; False at once when another one does."""
     if db.dialect.name != "postgresql":
         return True
-    return bool(db.execute(sa.select(sa.func.pg_try_advisory_xact_lock(key_of(name)))).scalar_one())
-
-
-def key_of(name: str) -> int:
-    """The number that stands for a name: PostgreSQL knows its advisory locks by 64 bits."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    return bool(db.execute(sa.select(sa.func.pg_try_advisory_xact_lock(lock_key(name)))).scalar_one())

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from shared.codec import Codec
 from shared.crashpoints import crashpoint
 from shared.envelope import Recorded
-from shared.errors import RapportError
+from shared.errors import RapportError, Unreachable
 from shared.projections import bulk, documents, parking
 from shared.projections.family import Family
 from shared.projections.fold import Addition, Plan
@@ -28,6 +28,7 @@ TRANSIENT: Final = (
     sa.exc.PendingRollbackError,
     sa.exc.TimeoutError,
     sqlite3.OperationalError,
+    Unreachable,
     OSError,
     MemoryError,
 )

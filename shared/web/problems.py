@@ -228,6 +228,8 @@ def _of_tree(error: RapportError) -> Problem:
         return Problem(412, "The thing has changed", str(error), headers=etag, extra={"current_version": current})
     if isinstance(error, Reused):
         return Problem.of_field(422, "Idempotency-Key", "was used before with other content; send a new one")
+    if type(error) not in _TOLD:
+        _log.error("an error that callers are not told of", exc_info=error)
     status, detail = _TOLD.get(type(error), (500, _BROKEN))
     return Problem(status, detail=detail, headers={"Retry-After": "1"} if status in _REPEATABLE else None)
 

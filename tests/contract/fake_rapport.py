@@ -33,6 +33,7 @@ class FakeRapport:
         self.invalid: str | None = None
         self.most_orders_at_once = 0
         self.served: Any = None
+        self.upgraded: list[tuple[str, str]] = []
         self.app = Starlette(
             routes=[
                 Route("/api/v1/livez", lambda _: Response(status_code=204)),
@@ -58,7 +59,14 @@ class FakeRapport:
         async def create_topics(bootstrap: str) -> list[str]:
             return ["crm.contacts.v1", bootstrap]
 
-        return Composition(open_app, serve, create_topics)
+        async def serve_service(name: str, port: int | None) -> None:
+            self.served = (name, port)
+
+        def upgrade_database(database: str, keyring: str) -> tuple[str, str] | None:
+            self.upgraded.append((database, keyring))
+            return ("admin", "s3cret") if len(self.upgraded) == 1 else None
+
+        return Composition(open_app, serve, serve_service, create_topics, upgrade_database)
 
     async def _note(self, request: Request) -> Any:
         body = json.loads(await request.body() or b"null")

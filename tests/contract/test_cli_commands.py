@@ -152,6 +152,37 @@ def test_topics_are_created_where_it_says(rapport_run):
     assert (code, json.loads(out)) == (0, ["crm.contacts.v1", "localhost:9092"])
 
 
+def test_the_databases_are_upgraded_and_a_first_password_is_shown_once(rapport_run, rapport):
+    where = ("--database", "postgresql://a@db/rapport", "--keyring", "postgresql://b@keys/keyring")
+    told = "first run: sign in as admin with the password s3cret (shown this once)"
+    assert told in rapport_run("database", "upgrade", *where)[1]
+    assert "password" not in rapport_run("database", "upgrade", *where)[1]
+    assert rapport.upgraded == [(where[1], where[3])] * 2
+
+
+@pytest.mark.parametrize(
+    ("already", "administrator"), [([], {"name": "admin", "password": "s3cret"}), ([("a", "b")], None)]
+)
+def test_an_upgrade_says_in_json_whether_it_made_an_administrator(
+    rapport_run, rapport, monkeypatch, already, administrator
+):
+    rapport.upgraded = already
+    monkeypatch.setenv("RAPPORT_DATABASE", "postgresql://a@db/rapport")
+    monkeypatch.setenv("RAPPORT_KEYRING", "postgresql://b@keys/keyring")
+    code, out, _ = rapport_run("database", "upgrade", "--json")
+    assert (code, json.loads(out)) == (0, {"upgraded": True, "administrator": administrator})
+
+
+def test_an_address_that_is_none_is_refused_without_repeating_its_password(rapport_run, rapport):
+    code, out, err = rapport_run(
+        "database", "upgrade", "--database", "mysql://a:pass@db/x", "--keyring", "postgresql:///k"
+    )
+    assert (code, out, rapport.upgraded) == (2, "", [])
+    assert "--database" in err
+    assert "postgresql://" in err
+    assert "pass@" not in err
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -167,6 +198,7 @@ def test_topics_are_created_where_it_says(rapport_run):
         ["staff", "add"],
         ["token", "add"],
         ["topics", "create"],
+        ["database", "upgrade"],
         ["up"],
         *(["analytics", name] for name in ("base", "customer", "rfm", "intervals")),
     ],

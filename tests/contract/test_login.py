@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from argon2 import PasswordHasher
 
+from shared.account_tables import opened
 from shared.accounts import Accounts
 from shared.web import guard, login
 from shared.web.app import harden, service_app
@@ -25,7 +26,7 @@ GOOD = "correct horse battery"
 
 @pytest.fixture
 def accounts(tmp_path):
-    accounts = Accounts(tmp_path / "accounts.db", hasher=CHEAP)
+    accounts = Accounts(opened(tmp_path / "accounts.db"), hasher=CHEAP)
     yield accounts
     accounts.close()
 
@@ -238,7 +239,8 @@ async def test_the_way_back_never_leaves_this_site(browser, password, text):
 
 
 async def test_unknown_names_take_as_long_as_known_ones(tmp_path):
-    accounts = Accounts(tmp_path / "timed.db", hasher=PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1))
+    hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+    accounts = Accounts(opened(tmp_path / "timed.db"), hasher=hasher)
     accounts.add_staff("anna", "specialist")
 
     async def seconds(name, n):

@@ -1,4 +1,4 @@
-"""What every event store adapter keeps. A second adapter is one more entry in ADAPTERS."""
+"""What every event store adapter keeps. A further adapter is one more entry in ADAPTERS."""
 
 import asyncio
 import json
@@ -10,9 +10,11 @@ from uuid import uuid4
 
 import apsw
 import pytest
+from esdb_double import Double
 
 from shared.envelope import NO_STREAM, Draft, Head, Metadata, chained, pack
 from shared.errors import Conflict, StoreFailed, StoreInUse, TooLarge
+from shared.eventstoredb import EventStoreDB
 from shared.sqlite_store import SqliteStore
 from shared.store import MAX_EVENT_BYTES, PAGE_EVENTS, EventStore
 
@@ -24,12 +26,34 @@ async def sqlite(folder: Path) -> AsyncIterator[EventStore]:
     await store.close()
 
 
-ADAPTERS: dict[str, Callable] = {"sqlite": sqlite}
+@asynccontextmanager
+async def connected(uri: str) -> AsyncIterator[EventStore]:
+    store = await EventStoreDB.open(uri)
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def doubled(folder: Path) -> AsyncIterator[EventStore]:
+    double = Double(folder / "events.log")
+    await double.start()
+    async with connected(double.uri) as store:
+        yield store
+    await double.stop()
+    double.log.close()
+
+
+ADAPTERS: dict[str, Callable] = {
+    "sqlite": lambda request: sqlite(request.getfixturevalue("tmp_path")),
+    "eventstoredb double": lambda request: doubled(request.getfixturevalue("tmp_path")),
+    "eventstoredb": lambda request: connected(request.getfixturevalue("eventstoredb")),
+}
+"""What opens a store, each time with the same data. That of the last is shared with others and not empty."""
 
 
 @pytest.fixture(params=ADAPTERS)
-def reopen(request, tmp_path):
-    return lambda: ADAPTERS[request.param](tmp_path)
+def reopen(request):
+    return lambda: ADAPTERS[request.param](request)
 
 
 @pytest.fixture
@@ -38,141 +62,195 @@ async def store(reopen):
         yield store
 
 
+@pytest.fixture
+async def start(store):
+    """Where the log ended before the test."""
+    return await store.position()
+
+
+@pytest.fixture
+def own():
+    """Gives streams names that no other test uses."""
+    mark = uuid4().hex
+    return lambda name: f"{name}-{mark}"
+
+
 def draft(type_="crm.test.Happened", subject="customer-1", schema=1, **data) -> Draft:
     meta = Metadata(subject, "test", str(uuid4()), "0", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
     return Draft(uuid4().bytes, type_, schema, subject, json.dumps(data).encode(), pack(meta))
 
 
-async def everything(store, after=0, types=None):
+async def everything(store, after, types=None):
     return [event async for page in store.pages(after, types=types) for event in page.events]
 
 
-async def test_a_new_stream_starts_at_version_zero(store):
-    history = await store.load("order-1")
+async def test_a_new_stream_starts_at_version_zero(store, own):
+    history = await store.load(own("order"))
     assert history.events == ()
     assert history.head == NO_STREAM
-    recorded = await store.append("order-1", history.head, [draft(n=1), draft(n=2)])
+    recorded = await store.append(own("order"), history.head, [draft(n=1), draft(n=2)])
     assert [event.version for event in recorded] == [0, 1]
-    assert (await store.load("order-1")).events == tuple(recorded)
+    assert (await store.load(own("order"))).events == tuple(recorded)
 
 
-async def test_what_was_appended_is_read_back_byte_for_byte(store):
-    one = draft(text="ž – 漢 – \u2028")
-    (recorded,) = await store.append("order-1", NO_STREAM, [one])
-    (loaded,) = (await store.load("order-1")).events
+async def test_what_was_appended_is_read_back_byte_for_byte(store, own):
+    one = draft(text="ž – 漢 – \u2028", schema=12)
+    (recorded,) = await store.append(own("order"), NO_STREAM, [one])
+    (loaded,) = (await store.load(own("order"))).events
     assert loaded == recorded
     assert loaded[3:9] == one
 
 
-async def test_the_hash_chains_each_event_to_the_one_before(store):
-    await store.append("order-1", NO_STREAM, [draft(), draft()])
-    history = await store.load("order-1")
-    await store.append("order-1", history.head, [draft()])
+async def test_the_hash_chains_each_event_to_the_one_before(store, own):
+    await store.append(own("order"), NO_STREAM, [draft(), draft()])
+    history = await store.load(own("order"))
+    await store.append(own("order"), history.head, [draft()])
     previous = NO_STREAM.hash
-    for event in (await store.load("order-1")).events:
-        assert event.hash == chained(previous, "order-1", event.version, event)
+    for event in (await store.load(own("order"))).events:
+        assert event.hash == chained(previous, own("order"), event.version, event)
         previous = event.hash
-    assert (await store.load("order-1")).head == Head(2, previous)
+    assert (await store.load(own("order"))).head == Head(2, previous)
 
 
-async def test_an_append_to_an_older_head_conflicts_and_changes_nothing(store):
-    await store.append("order-1", NO_STREAM, [draft()])
-    head = (await store.load("order-1")).head
-    await store.append("order-1", head, [draft()])
+async def test_an_append_to_an_older_head_conflicts_and_changes_nothing(store, own, start):
+    await store.append(own("order"), NO_STREAM, [draft()])
+    head = (await store.load(own("order"))).head
+    await store.append(own("order"), head, [draft()])
     for old in (NO_STREAM, head, Head(1, b"x" * 32), Head(9, head.hash)):
         with pytest.raises(Conflict):
-            await store.append("order-1", old, [draft(), draft()])
-    assert len(await everything(store)) == 2
+            await store.append(own("order"), old, [draft(), draft()])
+    assert len(await everything(store, start)) == 2
 
 
-async def test_one_of_many_that_append_at_once_wins(store):
+async def test_one_of_many_that_append_at_once_wins(store, own):
     outcomes = await asyncio.gather(
-        *(store.append("order-1", NO_STREAM, [draft(n=n)]) for n in range(50)), return_exceptions=True
+        *(store.append(own("order"), NO_STREAM, [draft(n=n)]) for n in range(50)), return_exceptions=True
     )
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 49
-    assert len((await store.load("order-1")).events) == 1
+    assert len((await store.load(own("order"))).events) == 1
 
 
-async def test_appends_that_arrive_together_all_stand_in_one_order(store):
-    done = await asyncio.gather(*(store.append(f"order-{n}", NO_STREAM, [draft(n=n)] * 3) for n in range(300)))
-    assert sorted(event.position for some in done for event in some) == [e.position for e in await everything(store)]
-    assert all(some[0].position + 2 == some[2].position for some in done)
+async def test_one_of_many_that_append_the_same_ids_at_once_wins(store, own):
+    once = draft()
+    outcomes = await asyncio.gather(
+        *(store.append(own("order"), NO_STREAM, [once._replace(data=b"%d" % n)]) for n in range(50)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 49
+    (standing,) = (await store.load(own("order"))).events
+    assert [standing] in outcomes
 
 
-async def test_positions_only_grow_and_pages_end_at_the_head(store):
+async def test_appends_that_arrive_together_all_stand_in_one_order(store, own, start):
+    done = await asyncio.gather(*(store.append(own(f"order-{n}"), NO_STREAM, [draft(n=n)] * 3) for n in range(300)))
+    order = [event.position for event in await everything(store, start)]
+    assert sorted(event.position for some in done for event in some) == order
+    place = {position: number for number, position in enumerate(order)}
+    assert all(place[some[0].position] + 2 == place[some[2].position] for some in done)
+
+
+async def test_positions_only_grow_and_pages_end_at_the_head(store, own, start):
     for n in range(PAGE_EVENTS // 100 + 3):
-        await asyncio.gather(*(store.append(f"s-{n}-{m}", NO_STREAM, [draft()]) for m in range(100)))
-    pages = [page async for page in store.pages(0)]
+        await asyncio.gather(*(store.append(own(f"s-{n}-{m}"), NO_STREAM, [draft()]) for m in range(100)))
+    pages = [page async for page in store.pages(start)]
     positions = [event.position for page in pages for event in page.events]
     assert positions == sorted(set(positions))
     assert len(positions) == PAGE_EVENTS + 300
     assert pages[-1].position == await store.position() == positions[-1]
-    assert [e.position for e in await everything(store, after=positions[500])] == positions[501:]
+    assert [e.position for e in await everything(store, positions[500])] == positions[501:]
 
 
-async def test_pages_of_some_types_pass_over_the_others_and_say_how_far(store):
-    await store.append("a", NO_STREAM, [draft("crm.test.A"), draft("crm.test.B", schema=2), draft("crm.test.A")])
-    assert [event.type for event in await everything(store, types=["crm.test.B"])] == ["crm.test.B"]
-    pages = [page async for page in store.pages(0, types=["crm.test.Nothing"])]
+async def test_pages_of_some_types_pass_over_the_others_and_say_how_far(store, own, start):
+    drafts = [draft("crm.test.A"), draft("crm.test.B", schema=2), draft("crm.test.A"), draft("crm.test.AB")]
+    await store.append(own("a"), NO_STREAM, drafts)
+    assert [event.type for event in await everything(store, start, types=["crm.test.B"])] == ["crm.test.B"]
+    both = await everything(store, start, types=["crm.test.A", "crm.test.B"])
+    assert [event.version for event in both] == [0, 1, 2]
+    pages = [page async for page in store.pages(start, types=["crm.test.Nothing"])]
     assert [(page.events, page.position) for page in pages] == [([], await store.position())]
     assert [page async for page in store.pages(await store.position())] == []
 
 
-async def test_followers_see_what_comes_later(store):
-    await store.append("a", NO_STREAM, [draft(n=0)])
+async def test_followers_see_what_comes_later(store, own, start):
+    await store.append(own("a"), NO_STREAM, [draft(n=0)])
     seen = []
 
     async def follow():
-        async for page in store.follow(0):
+        async for page in store.follow(start):
             seen.extend(page.events)
             if len(seen) == 20:
                 return
 
     following = asyncio.create_task(follow())
     for n in range(1, 20):
-        await store.append(f"a-{n}", NO_STREAM, [draft(n=n)])
+        await store.append(own(f"a-{n}"), NO_STREAM, [draft(n=n)])
     await asyncio.wait_for(following, 10)
-    assert seen == await everything(store)
+    assert seen == await everything(store, start)
 
 
-async def test_an_event_over_the_cap_is_refused_before_anything_is_written(store):
+async def test_followers_of_some_types_pass_over_the_others_and_say_how_far(store, own, start):
+    following = store.follow(start, types=["crm.test.B"])
+    await store.append(own("a"), NO_STREAM, [draft("crm.test.A"), draft("crm.test.B"), draft("crm.test.A")])
+    head = await store.position()
+    seen = []
+    async for page in following:
+        seen += page.events
+        if page.position == head:
+            break
+    await following.aclose()
+    assert [event.version for event in seen] == [1]
+
+
+async def test_an_event_over_the_cap_is_refused_before_anything_is_written(store, own, start):
     with pytest.raises(TooLarge, match="crm.test.Happened"):
-        await store.append("a", NO_STREAM, [draft(), draft(text="x" * MAX_EVENT_BYTES)])
-    assert await store.position() == 0
+        await store.append(own("a"), NO_STREAM, [draft(), draft(text="x" * MAX_EVENT_BYTES)])
+    assert await store.position() == start
 
 
-async def test_everything_is_there_after_a_restart_under_the_same_id(reopen):
+async def test_everything_is_there_after_a_restart_under_the_same_id(reopen, own):
     async with reopen() as store:
         identity = store.id
-        await store.append("a", NO_STREAM, [draft(), draft()])
-        before = await everything(store)
+        start = await store.position()
+        await store.append(own("a"), NO_STREAM, [draft(), draft()])
+        before = await everything(store, start)
+        assert len(before) == 2
     async with reopen() as store:
         assert store.id == identity
-        assert await everything(store) == before
-        head = (await store.load("a")).head
-        (event,) = await store.append("a", head, [draft()])
+        assert await everything(store, start) == before
+        head = (await store.load(own("a"))).head
+        (event,) = await store.append(own("a"), head, [draft()])
         assert event.version == 2
         assert event.position > before[-1].position
 
 
-async def test_a_caller_that_is_cancelled_does_not_undo_its_append(store):
-    appending = asyncio.create_task(store.append("a", NO_STREAM, [draft()]))
+async def appended(store, stream):
+    """An event behind the current end, wherever one that is still on its way puts that, and what stood before it."""
+    while True:
+        history = await store.load(stream)
+        try:
+            (event,) = await store.append(stream, history.head, [draft()])
+        except Conflict:
+            continue
+        return history.events, event
+
+
+async def test_a_caller_that_is_cancelled_leaves_a_whole_stream(store, own):
+    appending = asyncio.create_task(store.append(own("a"), NO_STREAM, [draft()]))
     await asyncio.sleep(0)
     appending.cancel()
     await asyncio.gather(appending, return_exceptions=True)
-    events = (await store.load("a")).events
-    with_head = await store.append("a", (await store.load("a")).head, [draft()])
-    assert with_head[0].version == len(events)
+    before, event = await appended(store, own("a"))
+    assert event.version == len(before)
 
 
-async def test_random_appends_keep_every_stream_whole(store):
+async def test_random_appends_keep_every_stream_whole(store, own):
     rng = random.Random(11)
     for _ in range(200):
-        stream = f"s-{rng.randrange(9)}"
+        stream = own(f"s-{rng.randrange(9)}")
         history = await store.load(stream)
         await store.append(stream, history.head, [draft() for _ in range(rng.randint(1, 4))])
     for n in range(9):
-        events = (await store.load(f"s-{n}")).events
+        events = (await store.load(own(f"s-{n}"))).events
         assert [event.version for event in events] == list(range(len(events)))
 
 
@@ -192,7 +270,7 @@ async def test_a_reader_beside_the_writer_follows_it(tmp_path):
         beside = SqliteStore(tmp_path / "events.db", writable=False)
         await store.append("b", NO_STREAM, [draft()])
         assert await beside.position() == 2
-        assert len(await everything(beside)) == 2
+        assert len(await everything(beside, 0)) == 2
         await beside.close()
 
 

@@ -14,8 +14,8 @@ MUG, BOWL = UUID(int=1), UUID(int=2)
 
 
 @pytest.fixture
-def histories(tmp_path) -> Histories:
-    return Histories(tmp_path)
+def histories(tmp_path, home) -> Histories:
+    return Histories(tmp_path, home)
 
 
 def listed(histories, product_id, code):

@@ -24,6 +24,7 @@ from services.contacts.events import (
 from services.interactions.events import InteractionRecorded
 from services.portal.events import Line, OrderCancelled, OrderPlaced
 from shared.ids import NS
+from shared.projections.home import Home
 
 TOPICS = ("crm.contacts", "crm.interactions", "crm.portal")
 
@@ -81,8 +82,8 @@ def cancelled(number: int, day: int) -> OrderCancelled:
 
 
 @pytest.fixture
-def histories(tmp_path: Path) -> Histories:
-    return Histories(tmp_path)
+def histories(tmp_path: Path, home: Home) -> Histories:
+    return Histories(tmp_path, home)
 
 
 def tell(histories: Histories, number: int, *events) -> None:

@@ -20,6 +20,7 @@ from services.contacts.customer import (
 )
 from services.interactions.events import InteractionRecorded
 from services.portal.events import Line, OrderCancelled, OrderPlaced
+from shared.projections.home import Home
 from shared.projections.kit import Kit
 from shared.testing import Spec
 
@@ -62,8 +63,8 @@ def life(histories: Histories, number: int, rng: random.Random) -> None:
         histories.happened(f"interaction-{order}", told)
 
 
-def test_every_way_to_feed_it_gives_the_same_rows(tmp_path: Path):
-    histories, rng = Histories(tmp_path), random.Random(7)
+def test_every_way_to_feed_it_gives_the_same_rows(tmp_path: Path, kit_home: Home):
+    histories, rng = Histories(tmp_path, kit_home), random.Random(7)
     for number in range(CUSTOMERS):
         life(histories, number, rng)
     Kit(directory.family, histories.events, histories.codec, histories.home).prove()

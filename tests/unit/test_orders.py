@@ -24,8 +24,8 @@ MUG = Item(code="MUG", description="Red mug", quantity=2, unit_price="4.50")
 class Shop:
     """Orders as they are decided, with what was decided before."""
 
-    def __init__(self, folder) -> None:
-        self.histories = Histories(folder)
+    def __init__(self, folder, home) -> None:
+        self.histories = Histories(folder, home)
         self._past = {}
 
     def ask(self, decider, id_, command, *, at=None) -> None:
@@ -66,8 +66,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path) -> Shop:
-    return Shop(tmp_path)
+def shop(tmp_path, home) -> Shop:
+    return Shop(tmp_path, home)
 
 
 def test_an_order_shows_its_lines_and_what_happened_to_it(shop):
@@ -161,7 +161,8 @@ def test_credit_notes_are_paged(shop):
     assert end is None
 
 
-def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_crash(shop, tmp_path):
+def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_crash(tmp_path, kit_home):
+    shop = Shop(tmp_path, kit_home)
     for number in range(24):
         customer = UUID(int=number % 5 + 1)
         order_id = shop.place(number, customer, currency="GBP" if number % 7 == 0 else "EUR")

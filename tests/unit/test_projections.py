@@ -83,9 +83,9 @@ async def test_sums_documents_and_derived_tables_equal_a_plain_count(log, tmp_pa
         )
 
 
-async def test_every_way_of_folding_gives_the_same_tables(log, tmp_path):
-    await fill(log, commands=150)
-    Kit(facts.family, await history(log), log.codec, SqliteHome(tmp_path)).prove(seed=3)
+async def test_every_way_of_folding_gives_the_same_tables(log, home):
+    await fill(log, commands=60)
+    Kit(facts.family, await history(log), log.codec, home).prove(seed=3)
 
 
 async def test_the_kit_notices_a_table_that_depends_on_the_order_of_topics(log, tmp_path):

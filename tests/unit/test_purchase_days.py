@@ -18,6 +18,7 @@ from services.portal.events import CreditIssued, Line, OrderCancelled, OrderPlac
 from shared.errors import Refused
 from shared.ids import NS
 from shared.projections.kit import Kit
+from shared.projections.sqlite_home import SqliteHome
 from shared.verify import content
 
 DAY = 14_600
@@ -51,8 +52,8 @@ def money_of(*amounts):
 class Shop:
     """Tells a history in the words of a shop."""
 
-    def __init__(self, folder):
-        self.histories = Histories(folder)
+    def __init__(self, folder, home):
+        self.histories = Histories(folder, home)
 
     def knows(self, name, *names):
         aliases = [alias.split(":") for alias in names]
@@ -123,8 +124,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path):
-    return Shop(tmp_path)
+def shop(tmp_path, home):
+    return Shop(tmp_path, home)
 
 
 def ask(shop, as_of=DAY + 999, source=None, currency=None):
@@ -151,7 +152,7 @@ def test_an_order_counts_from_its_business_day_on(shop):
 
 def test_a_cancelled_order_was_never_placed(shop, tmp_path):
     (tmp_path / "without").mkdir()
-    without = Shop(tmp_path / "without")
+    without = Shop(tmp_path / "without", SqliteHome(tmp_path / "without"))
     for told in (shop, without):
         told.knows("ana", "shop:1")
         for number, day in enumerate((DAY, DAY + 7, DAY + 20)):
@@ -295,7 +296,8 @@ def test_newcomers_are_counted_once(shop):
         assert bases.newcomers(db, scope(db, Question(DAY + 4)), DAY) == 0
 
 
-def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_crash(shop, tmp_path):
+def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_crash(tmp_path, kit_home):
+    shop = Shop(tmp_path, kit_home)
     rng = random.Random(3)
     for name in "abcdefghijkl":
         shop.knows(name, *[f"{source}:{name}" for source in rng.sample(["shop", "erp", "web"], rng.randint(0, 3))])

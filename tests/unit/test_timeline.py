@@ -41,8 +41,8 @@ SOLD = {"lines": (MUG,), "line_count": 1, "quantity": 2, "total_minor": 900}
 class Desk:
     """Contacts as they are decided, beside whatever else happens with customers."""
 
-    def __init__(self, folder) -> None:
-        self.histories = Histories(folder)
+    def __init__(self, folder, home) -> None:
+        self.histories = Histories(folder, home)
         self._past = {}
 
     def record(self, number: int, customer: UUID = ANNA, *, at: datetime | None = None, **changes) -> UUID:
@@ -104,8 +104,8 @@ def registered(customer: UUID = ANNA, **changes):
 
 
 @pytest.fixture
-def desk(tmp_path) -> Desk:
-    return Desk(tmp_path)
+def desk(tmp_path, home) -> Desk:
+    return Desk(tmp_path, home)
 
 
 def test_everything_that_happens_with_a_customer_is_a_line_newest_first(desk):
@@ -253,7 +253,8 @@ def test_nothing_personal_stands_in_a_title(desk):
         assert not any(word in titled for word in personal)
 
 
-def test_the_tables_come_out_equal_whatever_the_paging_partitions_and_crashes(desk, tmp_path):
+def test_the_tables_come_out_equal_whatever_the_paging_partitions_and_crashes(tmp_path, kit_home):
+    desk = Desk(tmp_path, kit_home)
     for number in range(1, 8):
         desk.everything(UUID(int=number))
     for number in range(20, 60):

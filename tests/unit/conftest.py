@@ -1,0 +1,43 @@
+"""Read models in both databases."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import postgres_server
+import pytest
+import sqlalchemy as sa
+
+from shared.projections.home import Home
+from shared.projections.postgres_home import PostgresHome
+from shared.projections.sqlite_home import SqliteHome
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def postgres_engine(postgres: str) -> Iterator[sa.Engine]:
+    """A database whose commits may be lost: what is read back is what matters here, and an fsync takes long."""
+    with postgres_server.empty_database(postgres) as url:
+        hurried = {"options": "-c synchronous_commit=off"}
+        engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), connect_args=hurried)
+        yield engine
+        engine.dispose()
+
+
+def _home(request: pytest.FixtureRequest, folder: Path) -> Home:
+    if request.param == "sqlite":
+        return SqliteHome(folder)
+    return PostgresHome(request.getfixturevalue("postgres_engine"), prefix=f"test{next(_numbers)}_")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """Where read models are kept: each test runs with both."""
+    return _home(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
+def kit_home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """Both for the kit, which folds a history some twenty times: the second one in the long run."""
+    return _home(request, tmp_path)
