@@ -24,17 +24,18 @@ from faststream.message import AckStatus
 from faststream.middlewares import AckPolicy
 
 from shared.backoff import Backoff, ending_of
+from shared.derived_refresh import DerivedRefresh
 from shared.errors import RapportError
+from shared.idle_offsets import IdleOffsets
 from shared.polled import batch, place_of
 from shared.projections.generation import Generation
-from shared.projections.progress import Batch, Mark, Source
+from shared.projections.progress import Mark, Source
 from shared.threads import in_thread
 from shared.topics import create_topics, services_of, topic
 
 _PAGE_RECORDS: Final = 5_000
 _MANY: Final = 1_000
 """Records in a page that tell of a backlog: derived tables then wait, to be refreshed once for many pages."""
-_REFRESH_EVERY: Final = 2.0
 _POLL_MS: Final = 20
 """FastStream sleeps this long when there was nothing, so it is what an event waits at most."""
 _SESSION_MS: Final = 10_000
@@ -42,13 +43,7 @@ _HEARTBEAT_MS: Final = 1_000
 _ANSWER: Final = 60.0
 """Seconds. aiokafka waits for ever where it should raise, so starting and committing are bounded here."""
 _STOPPING: Final = 3.0
-_NOTE_EVERY: Final = 0.5
-_LOOK_AGAIN: Final = 5.0
-"""Seconds until derived tables are looked after that a member left behind which is no more."""
-_REFRESHED_ELSEWHERE: Final = 0.05
 
-_PAGES: Final = "pages"
-_DERIVED: Final = "derived tables"
 _log = logging.getLogger(__name__)
 _faststream_log = logging.getLogger(f"{__name__}.faststream")
 _faststream_log.setLevel(logging.ERROR)  # it writes two lines a page otherwise
@@ -75,7 +70,7 @@ class KafkaFollower:
         moved: Callable[[], None] = lambda: None,
     ) -> None:
         self.generation = generation
-        self._failing: dict[str, str] = {_PAGES: "has not begun"}
+        self._failing: str | None = "has not begun"
         self._store_id = store_id
         self._bootstrap = bootstrap
         self._group = group
@@ -87,18 +82,14 @@ class KafkaFollower:
         self._subscriber: Any = None
         self._placed: set[TopicPartition] = set()
         self._backoff = Backoff()
-        self._applied = asyncio.Event()
-        self._behind = False
+        self._derived = DerivedRefresh(generation, moved)
         self._hints: dict[TopicPartition, int] = {}
         self._hinting: asyncio.Task[None] | None = None
-        self._polled = 0
-        self._done = 0
-        self._noted: dict[TopicPartition, int] = {}
 
     @property
     def failing(self) -> str | None:
         """What keeps it from going on."""
-        return next(iter(self._failing.values()), None)
+        return self._failing or self._derived.failing
 
     async def run(self) -> Never:
         """Follow until cancelled; a broker or a database that is away is waited for."""
@@ -141,11 +132,9 @@ class KafkaFollower:
         try:
             async with asyncio.timeout(_ANSWER):
                 await broker.start()
-            self._count_polls()
-            self._failing.clear()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._refresh())
-                tasks.create_task(self._note_ends())
+            self._failing = None
+            idle = IdleOffsets(self._subscriber.consumer, self.generation, lambda: self._placed, self._moved)
+            await asyncio.gather(self._derived.run(), idle.run())
             raise RapportError("what never ends has ended")
         finally:
             with suppress(TimeoutError):
@@ -166,11 +155,10 @@ class KafkaFollower:
             await self._go_to_watermarks(self._placed)
         else:
             self._backoff.reset()
-            self._behind = sum(map(len, pages.values())) >= _MANY
+            self._derived.behind = sum(map(len, pages.values())) >= _MANY
             self._hint({place: records[-1].offset + 1 for place, records in pages.items()})
-        self._failing.pop(_PAGES, None)
-        self._done = self._polled
-        self._applied.set()  # after an error too: a commit may have happened without its confirmation
+        self._failing = None
+        self._derived.applied()  # after an error too: a commit may have happened without its confirmation
         self._moved()
         message.committed = AckStatus.ACKED  # the hint is our acknowledgement; FastStream would wait for its own
 
@@ -191,7 +179,6 @@ class KafkaFollower:
 
     async def _assigned(self, places: set[TopicPartition]) -> None:
         await self._go_to_watermarks(places)
-        self._noted.clear()
         self._placed = set(places)
 
     def _revoked(self) -> None:
@@ -215,71 +202,9 @@ class KafkaFollower:
                 await self._wait_after(error)
 
     async def _wait_after(self, error: Exception) -> None:
-        self._fails(_PAGES, error)
+        self._failing = f"{type(error).__name__}: {error}"
+        _log.warning("%s waits after %r", self.generation.family.name, error)
         await self._backoff.pause()
-
-    def _fails(self, what: str, error: Exception) -> None:
-        self._failing[what] = f"{type(error).__name__}: {error}"
-        _log.warning("the %s of %s wait after %r", what, self.generation.family.name, error)
-
-    async def _refresh(self) -> Never:
-        """Keep the derived tables up: at once at the head, now and then while catching up."""
-        backoff = Backoff()
-        while True:
-            self._applied.clear()
-            try:
-                while not await in_thread(self.generation.refresh):  # noqa: ASYNC110, another process is waited for
-                    await asyncio.sleep(_REFRESHED_ELSEWHERE)
-            except Exception as error:  # noqa: BLE001, the pages need not wait for what keeps this from going on
-                self._fails(_DERIVED, error)
-                await backoff.pause()
-                continue
-            backoff.reset()
-            self._failing.pop(_DERIVED, None)
-            self._moved()
-            if self._behind:
-                await asyncio.sleep(_REFRESH_EVERY)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_AGAIN):
-                    await self._applied.wait()
-
-    def _count_polls(self) -> None:
-        """Know whether a page is on its way from the client to the read model."""
-        consumer = self._subscriber.consumer
-        poll = consumer.getmany
-
-        async def counted(*places: TopicPartition, **options: Any) -> Any:
-            found = await poll(*places, **options)
-            self._polled += bool(found)  # no other task ran since the client moved its positions
-            return found
-
-        consumer.getmany = counted
-
-    async def _note_ends(self) -> Never:
-        """Write down how far partitions are read that end with markers of transactions, which no page brings."""
-        while True:
-            await asyncio.sleep(_NOTE_EVERY)
-            with suppress(Exception):  # it is a note; whatever is wrong is noticed where pages are applied
-                await self._note(await self._idle_offsets())
-
-    async def _idle_offsets(self) -> dict[TopicPartition, int]:
-        """Offsets below which everything was applied, where they moved on; none while a page is on its way."""
-        polled = self._polled
-        if polled != self._done:
-            return {}
-        consumer = self._subscriber.consumer
-        offsets = {place: await consumer.position(place) for place in self._placed}
-        if polled != self._polled:
-            return {}
-        return {place: offset for place, offset in offsets.items() if offset > self._noted.get(place, 0)}
-
-    async def _note(self, offsets: dict[TopicPartition, int]) -> None:
-        if not offsets:
-            return
-        batches = [Batch(place.topic, place.partition, (), 0, offset) for place, offset in sorted(offsets.items())]
-        await in_thread(self.generation.apply, batches)
-        self._noted |= offsets
-        self._moved()
 
     def _hint(self, offsets: dict[TopicPartition, int]) -> None:
         """Tell the group how far we are, one commit at a time, and wait for none."""

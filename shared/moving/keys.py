@@ -33,7 +33,7 @@ def missing(ours: Entries, engine: sa.Engine) -> Missing:
         Unreachable: the database does not answer.
     """
     with answering(), engine.connect() as connection:
-        theirs = dict(connection.execute(sa.select(keys.c.subject, keys.c.key)).tuples())
+        theirs = {row.subject: row.key for row in connection.execute(sa.select(keys))}
     different = [subject for subject in ours.keys() & theirs.keys() if ours[subject] != theirs[subject]]
     if lost := sorted(subject for subject in different if ours[subject] is not None):
         how = "no key any more" if theirs[lost[0]] is None else "another key"

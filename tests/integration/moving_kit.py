@@ -5,11 +5,14 @@ import json
 import os
 import sys
 from asyncio import create_subprocess_exec, subprocess
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+
+from topics_kit import running
 
 from services.cli import services
 from services.contacts.contact_points import AddContactPoint
@@ -23,12 +26,18 @@ from shared.envelope import Recorded
 from shared.ids import imported
 from shared.keyring import SqliteKeyring
 from shared.moving.move import move
+from shared.projections import ReadModels
+from shared.projections.follower import Follower
+from shared.projections.generation import Generation
+from shared.projections.sqlite_home import SqliteHome
 from shared.settings import Settings
 from shared.sqlite_store import SqliteStore
 from shared.store import EventStore
+from shared.topics import service_of
+from shared.verify import content as tables_held
 
 ROOT = Path(__file__).parents[2]
-EVENTS_EACH = 6
+EVENTS_EACH = 7
 FAMILIES = [family for service in services() for family in service.families]
 
 
@@ -55,7 +64,11 @@ async def trade(folder: Path, numbers: Iterable[int]) -> None:
             item = Item(code=f"p{number % 5}", quantity=1 + number, amount_minor=250)
             met = {"kind": "phone_call", "direction": "inbound", "summary": f"Zoë {number}", "handler": "staff:jdewit"}
             for decider, id_, command in (
-                (customer, who, RegisterCustomer(customer_id=who, name=f"Zoë {number}", email=f"z{number}@kov.example")),
+                (
+                    customer,
+                    who,
+                    RegisterCustomer(customer_id=who, name=f"Zoë {number}", email=f"z{number}@kov.example"),
+                ),
                 (order, bought, PlaceOrder(customer_id=who, order_id=bought, currency="EUR", lines=(item,))),
                 (customer, who, RenameCustomer(name=f"Ana {number}")),
                 (interaction, bought, RecordInteraction(customer_id=who, interaction_id=bought, **met)),
@@ -100,3 +113,28 @@ async def migrate(folder: Path, *arguments: str, **environment: str) -> tuple[in
     )
     out, err = await process.communicate()
     return process.returncode, json.loads(out) if out else None, err.decode()
+
+
+def by_subject_and_service(events: Iterable[Recorded]) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+    """What Kafka keeps in order, without the positions."""
+    found: dict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    for event in events:
+        found[event.subject, service_of(event.type)].append(event[1:])
+    return found
+
+
+async def embedded_tables(folder: Path) -> dict[str, dict[str, tuple[int, str]]]:
+    """What the read models hold that are folded from the folder's own store."""
+    async with opened(folder) as log:
+        with closing(ReadModels(SqliteHome(folder / "read"), FAMILIES, log.codec, log.store.id)) as models:
+            head = await log.store.position()
+            for generation in models.generations:
+                async with running(Follower(log.store, generation, models.moved)):
+                    await models.reached(generation.family, head, wait=60)
+            return {generation.family.name: tables_of(generation) for generation in models.generations}
+
+
+def tables_of(generation: Generation) -> dict[str, tuple[int, str]]:
+    found = tables_held(generation)
+    assert found is not None
+    return found.tables
