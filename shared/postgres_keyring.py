@@ -41,10 +41,12 @@ class PostgresKeyring:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        # Every statement stands alone: without BEGIN and COMMIT it is one round trip.
+        self._db = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._checking = threading.Lock()
         self._fresh_until = 0.0
         self._destroyed = 0
-        # Replaced, never emptied: who read before an erasure then remembers it in a dict that nobody looks at.
+        # Replaced after an erasure, not emptied: who read before it remembers the key in a dict that nobody looks at.
         self._cache: _Cache = {}
 
     def key(self, subject: str) -> bytes:
@@ -53,8 +55,7 @@ class PostgresKeyring:
         try:
             key = cache[subject]
         except KeyError:
-            self._make(subject)
-            key = self._read(subject, cache)
+            key = self._read(subject, cache, make=True)
         if key is None:
             raise SubjectIsErased(f"{subject} was erased; nothing new can be recorded about it")
         return key
@@ -81,16 +82,14 @@ class PostgresKeyring:
         those are the operator's. Unreachable when the table stays in use: the key is gone for readers, ask again.
         """
         marker = insert(keys).values(subject=subject, key=None)
-        with answering(), self._engine.begin() as connection:
+        with answering(), self._db.connect() as connection:
             connection.execute(marker.on_conflict_do_update(index_elements=[keys.c.subject], set_={"key": None}))
-        self._cache = {}
-        with answering(), self._engine.connect() as connection:
-            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-            alone.exec_driver_sql(f"SET lock_timeout = '{_LOCK_SECONDS}s'")
+            self._cache = {}
+            connection.exec_driver_sql(f"SET lock_timeout = '{_LOCK_SECONDS}s'")
             try:
-                alone.exec_driver_sql(f"VACUUM (FULL) {keys.fullname}")
+                connection.exec_driver_sql(f"VACUUM (FULL) {keys.fullname}")
             finally:
-                alone.exec_driver_sql("RESET lock_timeout")
+                connection.exec_driver_sql("RESET lock_timeout")
 
     def close(self) -> None:
         """Close the connections."""
@@ -105,7 +104,7 @@ class PostgresKeyring:
             if asked >= self._fresh_until:
                 # Markers are never taken away, so their number tells: any erasure raises it.
                 count = sa.select(sa.func.count()).where(keys.c.key.is_(None))
-                with answering(), self._engine.connect() as connection:
+                with answering(), self._db.connect() as connection:
                     destroyed = connection.execute(count).scalar_one()
                 if destroyed != self._destroyed:
                     self._cache = {}
@@ -117,14 +116,12 @@ class PostgresKeyring:
         for subject in subjects:
             ask(subject)
 
-    def _make(self, subject: str) -> None:
-        """Insert a fresh key unless there is one, or a marker: of two processes that do so, one inserts."""
+    def _read(self, subject: str, cache: _Cache, *, make: bool = False) -> bytes | None:
+        """The key in the database; `make` inserts one where there is none and no marker, as one of many processes."""
         fresh = insert(keys).values(subject=subject, key=AESGCM.generate_key(bit_length=256))
-        with answering(), self._engine.begin() as connection:
-            connection.execute(fresh.on_conflict_do_nothing())
-
-    def _read(self, subject: str, cache: _Cache) -> bytes | None:
-        with answering(), self._engine.connect() as connection:
+        with answering(), self._db.connect() as connection:
+            if make:
+                connection.execute(fresh.on_conflict_do_nothing())
             row = connection.execute(sa.select(keys.c.key).where(keys.c.subject == subject)).one_or_none()
         if row is None:
             return None

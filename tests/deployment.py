@@ -2,10 +2,8 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,37 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 import product
+import servers
 from gateway import free_port, gateway
 
 SERVICES = ("contacts", "interactions", "portal", "analytics")
-DOUBLE = Path(__file__).parent / "esdb_double.py"
 PATIENCE_SECONDS = 60
-
-
-class Store:
-    """The event store double as a process, with its data in a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._file = folder / "store.log"
-        self.uri = f"esdb://127.0.0.1:{self.port}?Tls=false"
-        self.up()
-
-    def up(self) -> None:
-        """Start it, again with its data."""
-        self.process = subprocess.Popen(
-            [sys.executable, DOUBLE, "--port", str(self.port), "--file", self._file],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if not self.process.stdout.readline():
-            raise AssertionError("the event store double did not start")
-
-    def kill(self) -> None:
-        """Stop it with SIGKILL."""
-        self.process.kill()
-        self.process.wait()
 
 
 class Replica:
@@ -110,7 +82,7 @@ class Deployment:
         self.folder = folder
         self.prefix = f"test-{uuid4().hex[:12]}."
         self._stack = ExitStack()
-        self.store = Store(folder)
+        self.store = servers.DoubledEventStore(folder)
         self.environment = product.ENVIRONMENT | {
             "PYTHONPATH": str(product.ROOT),
             "RAPPORT_STORE": self.store.uri,
@@ -175,8 +147,7 @@ class Deployment:
                 replica.process.send_signal(signal.SIGCONT)
                 replica.kill()
         self._stack.close()
-        if self.store.process.poll() is None:
-            self.store.kill()
+        self.store.kill()
 
     def _token(self) -> str:
         local = self.environment | {"RAPPORT_DATA": str(self.replicas[0].data)}

@@ -27,7 +27,7 @@ _ATTEMPTS: Final = 8
 _LONGEST_PAUSE: Final = 2.0
 
 Steps = AsyncGenerator[int, None]
-"""Gives now and then how many events are done."""
+"""Gives now and then how many events are done in this run."""
 
 
 class Pair(NamedTuple):
@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 
 @dataclass
 class Survey:
-    """What is to be copied: `events` up to `head` in the source, of which the target holds `standing` already."""
+    """What is there: `events` up to `head` in the source, of which the target holds `standing` already."""
 
     events: int = 0
     head: int = 0
@@ -48,6 +48,11 @@ class Survey:
     """The source's position of the last event that the target holds."""
     heads: dict[str, Head] = field(default_factory=dict)
     """Where the streams end that the target holds."""
+
+    @property
+    def missing(self) -> int:
+        """How many events the target does not hold yet."""
+        return self.events - self.standing
 
 
 async def survey(logs: Pair, found: Survey) -> Steps:
@@ -83,12 +88,12 @@ async def copy(logs: Pair, found: Survey) -> Steps:
         CannotMove: somebody else writes to the target, or has changed it.
         StoreFailed: the target does not answer; what it holds is a prefix.
     """
-    done = reported = found.standing
+    done = reported = 0
     async for run in _runs(logs.source, found.copied_to):
         stream, last = run[0].stream, run[-1]
         try:
             stands = await _appended(logs.target, stream, found.heads.get(stream, NO_STREAM), run)
-        except Conflict as error:
+        except (Conflict, UnreadableEvent) as error:
             raise CannotMove(f"somebody else writes to the target, or has changed it: {error}") from None
         if [event.hash for event in stands] != [event.hash for event in run]:
             raise CannotMove(f"the target has other hashes for {stream} than the folder, up to version {last.version}")

@@ -72,12 +72,12 @@ async def move(services: Sequence[Service], settings: Settings) -> AsyncGenerato
         published = await servers.topics.reached(logs) if servers.topics else {}
         done = await asyncio.to_thread(_move_people, settings, servers)
         crashpoint("moving.people")
-        async for report in _told("copying", copy(logs, found), found.events):
+        async for report in _told("copying", copy(logs, found), found.missing):
             yield report
         proof = Proof(published.values())
         async for report in _told("comparing", prove(logs, proof), found.events):
             yield report
-        done |= {"copied": found.events - found.standing, "relays": {}, "read_models": []}
+        done |= {"copied": found.missing, "relays": {}, "read_models": []}
         if proof.ok and servers.topics:
             done["relays"] = {service: proof.mapped[position] for service, position in published.items()}
             await servers.topics.hand_over(logs, done["relays"])

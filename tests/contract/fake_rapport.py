@@ -66,7 +66,7 @@ class FakeRapport:
             self.upgraded.append((database, keyring))
             return ("admin", "s3cret") if len(self.upgraded) == 1 else None
 
-        return Composition(open_app, serve, serve_service, create_topics, upgrade_database)
+        return Composition(open_app, serve, serve_service, create_topics, upgrade_database, None)
 
     async def _note(self, request: Request) -> Any:
         body = json.loads(await request.body() or b"null")

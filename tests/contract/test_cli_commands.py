@@ -199,6 +199,7 @@ def test_an_address_that_is_none_is_refused_without_repeating_its_password(rappo
         ["token", "add"],
         ["topics", "create"],
         ["database", "upgrade"],
+        ["migrate"],
         ["up"],
         *(["analytics", name] for name in ("base", "customer", "rfm", "intervals")),
     ],

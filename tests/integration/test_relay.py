@@ -12,10 +12,8 @@ import servers
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from topics_kit import (
     STEPS,
-    assert_chained,
-    by_subject,
+    assert_topic_is_the_store,
     fill,
-    published,
     relayed,
     running,
     step,
@@ -43,16 +41,6 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     store = SqliteStore(tmp_path / "store.sqlite")
     yield store
     await store.close()
-
-
-async def assert_topic_is_the_store(store: SqliteStore, bootstrap: str, prefix: str) -> None:
-    records = await published(bootstrap, topic("trials", prefix))
-    events = [cloudevents.recorded(record, store.id) for record in records]
-    wanted = await stored(store, "trials")
-    assert wanted
-    assert by_subject(events) == by_subject(wanted)
-    assert_chained(events)
-    assert all(record.partition == partition(record.key.decode()) for record in records)
 
 
 async def test_a_topic_holds_exactly_the_events_of_its_service_in_order_of_each_subject(
@@ -116,7 +104,7 @@ async def test_a_relay_process_killed_at_any_step_leaves_the_topic_whole(
     kafka: str, store: SqliteStore, prefix: str, tmp_path: Path, method: str, when: str, nth: int
 ):
     await fill(store, range(EVENTS))
-    arguments = [str(tmp_path / "store.sqlite"), kafka, prefix, method, when, str(nth)]
+    arguments = [str(tmp_path / "store.sqlite"), kafka, prefix, "--step", method, when, str(nth)]
     paths = os.pathsep.join([str(Path(relay_process.__file__).parent), *sys.path])
     process = await asyncio.create_subprocess_exec(
         sys.executable, relay_process.__file__, *arguments, env=os.environ | {"PYTHONPATH": paths}

@@ -4,23 +4,27 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from typing import Any
 from uuid import uuid5
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from shared import cloudevents
 from shared.clock import stamp, utc_now
 from shared.envelope import FIRST_HASH, Draft, Head, Metadata, Recorded, chained, pack
+from shared.errors import StoreFailed
 from shared.ids import NS
 from shared.relay import Relay
-from shared.sqlite_store import SqliteStore
-from shared.topics import PARTITIONS, type_prefix
+from shared.store import EventStore
+from shared.topics import PARTITIONS, partition, topic, type_prefix
 
 OURS = "crm.trials.TrialHeld"
 NOTED = "crm.trials.TrialNoted"
 THEIRS = "crm.elsewhere.TrialHeld"
 SUBJECTS = 60
+CHUNK = 40
 
 
 def draft(number: int, type_: str = OURS) -> Draft:
@@ -48,11 +52,16 @@ def type_of(number: int) -> str:
     return OURS if number % 7 else NOTED
 
 
-async def fill(store: SqliteStore, numbers: Iterable[int]) -> None:
+def mixed(number: int) -> str:
+    """Both services, also of one subject: the first has had events of the one before those of the other."""
+    return THEIRS if (number + number // SUBJECTS) % 3 == 0 else OURS
+
+
+async def fill(store: EventStore, numbers: Iterable[int], typed: Callable[[int], str] = type_of) -> None:
     """One event per number, in a stream of its subject."""
     streams: dict[str, list[Draft]] = defaultdict(list)
     for number in numbers:
-        new = draft(number, type_of(number))
+        new = draft(number, typed(number))
         streams[f"{new.type.split('.')[1]}-{new.subject}"].append(new)
     heads: dict[str, Head] = {stream: (await store.load(stream)).head for stream in streams}
     while streams:  # a few of each in turn, so that subjects are mixed in the log
@@ -65,14 +74,52 @@ async def fill(store: SqliteStore, numbers: Iterable[int]) -> None:
                 del streams[stream]
 
 
-async def stored(store: SqliteStore, service: str) -> list[Recorded]:
+@asynccontextmanager
+async def growing(store: EventStore, first: int = 0) -> AsyncIterator[None]:
+    """Append events of both services all the while, also to a store that goes away and comes back."""
+    enough = asyncio.Event()
+
+    async def grow() -> None:
+        for start in count(first, CHUNK):
+            if enough.is_set():
+                return
+            await _fill_at_last(store, range(start, start + CHUNK))
+
+    task = asyncio.create_task(grow())
+    try:
+        yield
+    finally:
+        enough.set()
+        await task
+
+
+async def _fill_at_last(store: EventStore, numbers: Iterable[int]) -> None:
+    missing = list(numbers)
+    while missing:
+        try:
+            await fill(store, missing, mixed)
+            return
+        except StoreFailed:  # what of it stands nobody knows
+            there = await _ids(store)
+            missing = [number for number in missing if draft(number).id not in there]
+
+
+async def _ids(store: EventStore) -> set[bytes]:
+    while True:
+        try:
+            return {event.id async for page in store.pages(0) for event in page.events}
+        except StoreFailed:
+            await asyncio.sleep(0.1)
+
+
+async def stored(store: EventStore, service: str) -> list[Recorded]:
     prefix = type_prefix(service)
     return [event async for page in store.pages(0) for event in page.events if event.type.startswith(prefix)]
 
 
-async def published(bootstrap: str, topic: str) -> list[Any]:
+async def published(bootstrap: str, name: str) -> list[Any]:
     """Every committed record of a topic, by partition and offset."""
-    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    places = [TopicPartition(name, number) for number in range(PARTITIONS)]
     records: list[Any] = []
     # where committed records end is not yet known right after a commit, so the end is that of all records
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as every:
@@ -98,7 +145,19 @@ async def running(runner: Any) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def relayed(store: SqliteStore, bootstrap: str, prefix: str, *services: str) -> None:
+@asynccontextmanager
+async def relaying(store: EventStore, bootstrap: str, prefix: str, *services: str) -> AsyncIterator[None]:
+    """Run the relays of services for a while, until all is published that is in the store at the end."""
+    relays = [Relay(store, bootstrap, service, prefix=prefix) for service in services]
+    async with AsyncExitStack() as stack:
+        for relay in relays:
+            await stack.enter_async_context(running(relay))
+        yield
+        head = await store.position()
+        await until(lambda: all(relay.published >= head for relay in relays))
+
+
+async def relayed(store: EventStore, bootstrap: str, prefix: str, *services: str) -> None:
     """Let relays bring everything to Kafka, and stop them."""
     head = await store.position()
     for service in services:
@@ -107,6 +166,16 @@ async def relayed(store: SqliteStore, bootstrap: str, prefix: str, *services: st
             await until(lambda relay=relay, task=task: relay.published >= head or task.done())
             if task.done():
                 task.result()
+
+
+async def assert_topic_is_the_store(store: EventStore, bootstrap: str, prefix: str, service: str = "trials") -> None:
+    records = await published(bootstrap, topic(service, prefix))
+    events = [cloudevents.recorded(record, store.id) for record in records]
+    wanted = await stored(store, service)
+    assert wanted
+    assert by_subject(events) == by_subject(wanted)
+    assert_chained(events)
+    assert all(record.partition == partition(record.key.decode()) for record in records)
 
 
 def by_subject(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:

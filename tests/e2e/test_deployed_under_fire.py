@@ -1,0 +1,133 @@
+"""A deployment under load while its servers and its replicas die: nothing that was acknowledged is lost."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import postgres_server
+import pytest
+import servers
+from deployment import Deployment
+from load import Load
+from topics_kit import published
+
+from shared.topics import topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+SERVICES = ("contacts", "portal", "analytics")
+NOTICED_SECONDS = 10
+RECOVERED_SECONDS = 15
+ENDED_SECONDS = 10
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    seed = int(os.environ.get("RAPPORT_SEED", random.randrange(1_000_000)))
+    print("seed", seed)
+    return random.Random(seed)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
+    """Start a deployment before a Kafka and a PostgreSQL."""
+    with ExitStack() as stack:
+
+        def started(kafka: str, postgres: str) -> Deployment:
+            database, keyring = (stack.enter_context(postgres_server.empty_database(postgres)) for _ in range(2))
+            deployed = Deployment(tmp_path, kafka, database, keyring, SERVICES)
+            stack.callback(deployed.close)
+            return deployed
+
+        yield started
+
+
+async def nothing_lost(deployed: Deployment, load: Load, kafka: str) -> None:
+    """What was acknowledged is in the log, once; the topics hold the log in order; every read model is its fold."""
+    lines = await asyncio.to_thread(deployed.rapport, "events", "show", "--json")
+    events = [json.loads(line) for line in lines.splitlines()]
+    placed = Counter(event["stream"] for event in events if event["type"] == "crm.portal.OrderPlaced")
+    assert all(number == 1 for number in placed.values())
+    assert {f"order-{order}" for order in load.acknowledged} <= placed.keys()
+    result = json.loads(await asyncio.to_thread(deployed.rapport, "verify", "--json"))
+    assert result["ok"], result
+    assert all(entry["parked"] == 0 for entry in result["projections"])
+    for service in ("contacts", "portal"):
+        ours = [event for event in events if event["type"].startswith(f"crm.{service}.")]
+        records = await published(kafka, topic(service, deployed.prefix))
+        positions = defaultdict(list)
+        for record in records:
+            positions[record.key.decode()].append(int(dict(record.headers)["position"]))
+        expected = defaultdict(list)
+        for event in ours:
+            expected[event["subject"]].append(event["position"])
+        assert positions == expected
+
+
+async def until(deployed: Deployment, condition: Callable[[list[str | None]], bool], seconds: float) -> float:
+    """Wait until the answers to /readyz are so; the seconds that it took."""
+    begun = time.monotonic()
+    while not condition(said := await asyncio.gather(*(asyncio.to_thread(r.ready) for r in deployed.replicas))):
+        assert time.monotonic() - begun < seconds, said
+        await asyncio.sleep(0.1)
+    return time.monotonic() - begun
+
+
+async def out_and_back(deployed: Deployment, load: Load, down: Callable[[], None], up: Callable[[], object]) -> None:
+    """A server dies under load and comes back."""
+    await load.more(20)
+    await asyncio.to_thread(down)
+    noticed = await until(deployed, all, NOTICED_SECONDS)
+    await asyncio.to_thread(up)
+    recovered = await until(deployed, lambda said: not any(said), RECOVERED_SECONDS)
+    print(f"noticed after {noticed:.1f} s, recovered {recovered:.1f} s after the return, {load.repeated} repeated")
+    await load.more(20)
+
+
+async def test_each_server_dies_once_and_everything_goes_on_by_itself(
+    start: Callable[..., Deployment],
+    own_kafka: servers.MavenKafka,
+    own_postgres: postgres_server.LocalPostgres,
+    rng: random.Random,
+):
+    deployed = start(own_kafka.address, own_postgres.url)
+    load = Load(deployed, rng)
+    async with load.running():
+        await out_and_back(deployed, load, own_kafka.kill, own_kafka.up)
+        await out_and_back(deployed, load, deployed.store.kill, deployed.store.up)
+        await out_and_back(deployed, load, own_postgres.kill, own_postgres.up)
+    await nothing_lost(deployed, load, own_kafka.address)
+
+
+async def test_replicas_come_and_go_and_die(
+    start: Callable[..., Deployment], kafka: str, postgres: str, rng: random.Random
+):
+    deployed = start(kafka, postgres)
+    load = Load(deployed, rng)
+    portal, analytics = deployed.first["portal"], deployed.first["analytics"]
+    async with load.running():
+        await load.more(20)
+        others = [await asyncio.to_thread(deployed.add, service) for service in ("analytics", "analytics", "portal")]
+        await until(deployed, lambda said: not any(said), 60)
+        await load.more(20)
+        others[0].kill()
+        analytics.process.send_signal(signal.SIGSTOP)
+        await load.more(60)
+        analytics.process.send_signal(signal.SIGCONT)
+        assert await asyncio.to_thread(others[1].stop) < ENDED_SECONDS
+        portal.kill()  # it relays and answers; the other one of its service takes over the relay
+        await asyncio.to_thread(portal.up)
+        await load.more(40)
+        deployed.replicas = [replica for replica in deployed.replicas if replica.process.poll() is None]
+        await until(deployed, lambda said: not any(said), 60)
+    for replica in (others[2], analytics):
+        assert await asyncio.to_thread(replica.stop) < ENDED_SECONDS
+    await asyncio.to_thread(analytics.up)
+    await asyncio.to_thread(deployed.wait_ready)
+    await nothing_lost(deployed, load, kafka)
