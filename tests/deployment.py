@@ -76,9 +76,7 @@ class Replica:
 class Deployment:
     """What `docker-compose.yml` starts, as processes; each test has topics, databases and a store of its own."""
 
-    def __init__(
-        self, folder: Path, kafka: str, database: str, keyring: str, services: tuple[str, ...] = SERVICES
-    ) -> None:
+    def __init__(self, folder: Path, kafka: str, database: str, keyring: str) -> None:
         self.folder = folder
         self.prefix = f"test-{uuid4().hex[:12]}."
         self._stack = ExitStack()
@@ -95,7 +93,7 @@ class Deployment:
         self._names = iter(range(1_000))
         try:
             self.rapport("database", "upgrade")
-            self.first = {service: self.add(service) for service in services}
+            self.first = {service: self.add(service) for service in SERVICES}
             ports = {service: replica.port for service, replica in self.first.items()}
             self.url = self._stack.enter_context(gateway(folder / "gateway", ports))
             self.wait_ready()

@@ -24,7 +24,9 @@ OURS = "crm.trials.TrialHeld"
 NOTED = "crm.trials.TrialNoted"
 THEIRS = "crm.elsewhere.TrialHeld"
 SUBJECTS = 60
-CHUNK = 40
+_CHUNK = 40
+_PACE = 0.05
+"""Seconds between two chunks of a load, so that there is time for those who read it."""
 
 
 def draft(number: int, type_: str = OURS) -> Draft:
@@ -80,10 +82,11 @@ async def growing(store: EventStore, first: int = 0) -> AsyncIterator[None]:
     enough = asyncio.Event()
 
     async def grow() -> None:
-        for start in count(first, CHUNK):
+        for start in count(first, _CHUNK):
             if enough.is_set():
                 return
-            await _fill_at_last(store, range(start, start + CHUNK))
+            await _fill_at_last(store, range(start, start + _CHUNK))
+            await asyncio.sleep(_PACE)
 
     task = asyncio.create_task(grow())
     try:
@@ -98,10 +101,11 @@ async def _fill_at_last(store: EventStore, numbers: Iterable[int]) -> None:
     while missing:
         try:
             await fill(store, missing, mixed)
-            return
         except StoreFailed:  # what of it stands nobody knows
             there = await _ids(store)
             missing = [number for number in missing if draft(number).id not in there]
+        else:
+            return
 
 
 async def _ids(store: EventStore) -> set[bytes]:

@@ -21,7 +21,6 @@ from topics_kit import published
 from shared.topics import topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
-SERVICES = ("contacts", "portal", "analytics")
 NOTICED_SECONDS = 10
 RECOVERED_SECONDS = 15
 ENDED_SECONDS = 10
@@ -41,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
 
         def started(kafka: str, postgres: str) -> Deployment:
             database, keyring = (stack.enter_context(postgres_server.empty_database(postgres)) for _ in range(2))
-            deployed = Deployment(tmp_path, kafka, database, keyring, SERVICES)
+            deployed = Deployment(tmp_path, kafka, database, keyring)
             stack.callback(deployed.close)
             return deployed
 
@@ -50,6 +49,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
 
 async def nothing_lost(deployed: Deployment, load: Load, kafka: str) -> None:
     """What was acknowledged is in the log, once; the topics hold the log in order; every read model is its fold."""
+    await caught_up(deployed)
     lines = await asyncio.to_thread(deployed.rapport, "events", "show", "--json")
     events = [json.loads(line) for line in lines.splitlines()]
     placed = Counter(event["stream"] for event in events if event["type"] == "crm.portal.OrderPlaced")
@@ -68,6 +68,13 @@ async def nothing_lost(deployed: Deployment, load: Load, kafka: str) -> None:
         for event in ours:
             expected[event["subject"]].append(event["position"])
         assert positions == expected
+
+
+async def caught_up(deployed: Deployment, seconds: float = 60) -> None:
+    """Wait until every read model has what the log holds."""
+    begun = time.monotonic()
+    while any(entry["lag_events"] for entry in await asyncio.to_thread(deployed.answer, "projections", "status")):
+        assert time.monotonic() - begun < seconds, deployed.answer("projections", "status")
 
 
 async def until(deployed: Deployment, condition: Callable[[list[str | None]], bool], seconds: float) -> float:

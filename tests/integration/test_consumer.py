@@ -1,19 +1,15 @@
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import consumer_process
 import pytest
 import servers
 import trials
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
-from faststream.kafka import KafkaBroker, KafkaMessage
+from programs import Program
 from sqlalchemy.exc import OperationalError
 from topics_kit import fill, published, relayed, running, stored, until
 
@@ -50,6 +46,7 @@ def generation(tmp_path: Path) -> Iterator[Generation]:
 
 
 Follow = Callable[..., KafkaFollower]
+Start = Callable[..., Awaitable[Program]]
 
 
 @pytest.fixture
@@ -64,7 +61,6 @@ def follow(kafka: str, store: SqliteStore, generation: Generation, prefix: str) 
 async def equal(generation: Generation, store: SqliteStore, folder: Path) -> None:
     """Wait until the tables are what following the store gives; they never become so when an event is lost or twice."""
     expected = await trials.fed_from(store, folder)
-    (folder / "fed-by-store.db").unlink()
     try:
         await until(lambda: trials.tables(generation) == expected.tables)
     except TimeoutError:
@@ -135,23 +131,17 @@ async def test_records_delivered_again_are_dropped(
 
 @pytest.mark.parametrize("place", ["page.folded:1", "page.marked:2", "page.committed:1", "refresh.chunk:1"])
 async def test_a_follower_killed_at_any_step_goes_on_without_loss_or_repetition(
-    kafka: str, store: SqliteStore, prefix: str, tmp_path: Path, place: str
+    kafka: str, store: SqliteStore, prefix: str, tmp_path: Path, start: Start, place: str
 ):
     await fill(store, range(600))
     await relayed(store, kafka, prefix, *SERVICES)
-    arguments = [str(tmp_path), str(store.id), kafka, prefix, f"{prefix}trials"]
-    folder = str(Path(consumer_process.__file__).parent)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        consumer_process.__file__,
-        *arguments,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([folder, *sys.path]), "RAPPORT_CRASH": place},
-    )
+    arguments = (tmp_path, store.id, kafka, prefix, f"{prefix}trials")
+    process = await start("consumer_process", *arguments, RAPPORT_CRASH=place)
     if place == "page.marked:2":  # there must be something left for a second page
         await until((tmp_path / "fed-by-kafka.db").exists)
         await fill(store, range(600, 700))
         await relayed(store, kafka, prefix, *SERVICES)
-    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+    assert await asyncio.wait_for(process.ended(), 60) == -signal.SIGKILL
     generation = trials.opened(tmp_path)
     follower = KafkaFollower(generation, store.id, kafka, group=f"{prefix}trials", instance="one", prefix=prefix)
     async with running(follower):
@@ -272,67 +262,4 @@ async def test_a_broker_that_was_killed_is_waited_for(
         await fill(store, range(300, 600))
         await asyncio.to_thread(own_kafka.up)
         await relayed(store, bootstrap, "", *SERVICES)
-        await equal(generation, store, tmp_path)
-
-
-async def committed(bootstrap: str, group: str, topic_: str) -> dict[int, int]:
-    """The offset behind the last record that a group has acknowledged, by partition."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        offsets = await admin.list_consumer_group_offsets(group)
-        return {place.partition: found.offset for place, found in offsets.items() if place.topic == topic_}
-    finally:
-        await admin.close()
-
-
-async def test_where_plain_faststream_loses_an_event_the_follower_loses_none(
-    kafka: str,
-    store: SqliteStore,
-    generation: Generation,
-    prefix: str,
-    follow: Follow,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-):
-    """Ten events, the handler fails once, then the process is restarted."""
-    await fill(store, [61 * number for number in range(1, 80) if number % 10 and number % 7][:10])
-    await relayed(store, kafka, prefix, *SERVICES)
-    seen: list[tuple[int, int]] = []
-    failed: list[tuple[int, int]] = []
-
-    async def start_plain() -> KafkaBroker:
-        broker = KafkaBroker(kafka, logger=None)
-
-        @broker.subscriber(topic("trials", prefix), group_id=f"{prefix}plain", auto_offset_reset="earliest")
-        async def handler(message: KafkaMessage) -> None:
-            record: Any = message.raw_message
-            if len(seen) == 3 and not failed:
-                failed.append((record.partition, record.offset))
-                raise OperationalError("insert", {}, Exception("the disk is away for a moment"))
-            seen.append((record.partition, record.offset))
-
-        await broker.start()
-        return broker
-
-    plain = await start_plain()
-    await until(lambda: len(seen) + len(failed) >= 10)
-    await plain.stop()
-    ends = {record.partition: record.offset + 1 for record in await published(kafka, topic("trials", prefix))}
-    acknowledged = await committed(kafka, f"{prefix}plain", topic("trials", prefix))
-    assert all(acknowledged[number] >= end for number, end in ends.items())  # the failed one is never delivered again
-    assert len(seen) == 9
-    assert failed[0] not in seen
-
-    apply = generation.apply
-    attempts: list[Any] = []
-
-    def failing_once(batches: Any) -> None:
-        attempts.append(batches)
-        if len(attempts) == 1:
-            raise OperationalError("insert", {}, Exception("the disk is away for a moment"))
-        apply(batches)
-
-    monkeypatch.setattr(generation, "apply", failing_once)
-    async with running(follow()):
         await equal(generation, store, tmp_path)

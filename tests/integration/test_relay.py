@@ -1,15 +1,13 @@
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import relay_process
 import servers
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from programs import Program
 from topics_kit import (
     STEPS,
     assert_topic_is_the_store,
@@ -21,14 +19,14 @@ from topics_kit import (
     until,
 )
 
-from shared import cloudevents
 from shared.checkpoint import last_checkpoint
 from shared.relay import Fenced, OtherStore, Relay, State
 from shared.sqlite_store import SqliteStore
-from shared.topics import WrongTopic, checkpoints, partition, topic
+from shared.topics import WrongTopic, checkpoints, topic
 
 pytestmark = pytest.mark.kafka
 EVENTS = 1_200
+Start = Callable[..., Awaitable[Program]]
 
 
 @pytest.fixture
@@ -101,15 +99,11 @@ async def test_a_relay_cancelled_at_any_step_leaves_the_topic_whole(
 
 @pytest.mark.parametrize(("method", "when", "nth"), STEPS[2:8:2])
 async def test_a_relay_process_killed_at_any_step_leaves_the_topic_whole(
-    kafka: str, store: SqliteStore, prefix: str, tmp_path: Path, method: str, when: str, nth: int
+    kafka: str, store: SqliteStore, prefix: str, tmp_path: Path, start: Start, method: str, when: str, nth: int
 ):
     await fill(store, range(EVENTS))
-    arguments = [str(tmp_path / "store.sqlite"), kafka, prefix, "--step", method, when, str(nth)]
-    paths = os.pathsep.join([str(Path(relay_process.__file__).parent), *sys.path])
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, relay_process.__file__, *arguments, env=os.environ | {"PYTHONPATH": paths}
-    )
-    assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
+    process = await start("relay_process", tmp_path / "store.sqlite", kafka, prefix, "--step", method, when, nth)
+    assert await asyncio.wait_for(process.ended(), 60) == -signal.SIGKILL
     await fill(store, range(EVENTS, EVENTS + 50))
     await relayed(store, kafka, prefix, "trials")
     await assert_topic_is_the_store(store, kafka, prefix)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from topics_kit import until
 
@@ -76,7 +77,7 @@ async def fed_from(
     store: EventStore, folder: Path, family: Family = family, without: Collection[bytes] = ()
 ) -> Content:
     """The tables as they come out when the store is followed, all events but some."""
-    generation = opened(folder, "fed-by-store.db", family)
+    generation = opened(folder, f"fed-by-store-{uuid4().hex}.db", family)
     async for page in store.pages(0):
         events = [event for event in page.events if event.id not in without]
         await asyncio.to_thread(generation.apply, [Batch("", 0, events, page.position, 0)])
