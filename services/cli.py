@@ -78,8 +78,9 @@ async def _create_topics(bootstrap: str) -> list[str]:
     from shared.topics import create_topics, topic
 
     names = [service.name for service in services()]
-    await create_topics(bootstrap, names)
-    return [topic(name) for name in names]
+    prefix = _settings().topic_prefix
+    await create_topics(bootstrap, names, prefix=prefix)
+    return [topic(name, prefix) for name in names]
 
 
 def _upgrade_database(database: str, keyring: str) -> tuple[str, str] | None:

@@ -19,7 +19,9 @@ CONNECTION: Final = {
     "tcp_user_timeout": "5000",
     # The server must notice as soon that we are gone: a machine that vanished would keep its locks for two hours.
     "options": "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
-    " -c tcp_user_timeout=5000",
+    " -c tcp_user_timeout=5000"
+    # A process that is frozen in the middle of a transaction keeps its locks; nobody is to wait for it for long.
+    " -c idle_in_transaction_session_timeout=10s -c lock_timeout=4s",
 }
 """How libpq is to connect, and notice within seconds that the other side is dead; in seconds, user timeouts in ms."""
 _SCHEMES: Final = ("postgres", "postgresql")

@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
 
-from shared.errors import RapportError
+from shared.errors import RapportError, Unreachable
 
 PARTITIONS: Final = 12
 """Of every service topic, for ever: another number would send a subject's later events to another partition."""
@@ -67,7 +67,8 @@ async def create_topics(bootstrap: str, services: Sequence[str], *, prefix: str 
 
     Raises:
         WrongTopic: a service topic exists with another number of partitions.
-        KafkaError: the cluster cannot be reached or refuses.
+        Unreachable: no broker answers.
+        KafkaError: the cluster refuses.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_TIMEOUT_MS)
     try:
@@ -79,6 +80,8 @@ async def create_topics(bootstrap: str, services: Sequence[str], *, prefix: str 
         missing = [new for new in wanted if new.name not in known]
         if missing:
             _check_created(await admin.create_topics(missing, timeout_ms=_TIMEOUT_MS))
+    except KafkaConnectionError as error:
+        raise Unreachable(f"no Kafka answers at {bootstrap}") from error
     finally:
         await admin.close()
 

@@ -79,6 +79,7 @@ def _upgrade(url: str, history: History) -> None:
     opened = engine(url, application="rapport database upgrade", pool_size=1)
     try:
         with answering(), opened.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # another one may be upgrading for long
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(f"upgrade of {history.name}"))))
             connection.execute(sa.schema.CreateSchema(history.name, if_not_exists=True))
             config = history.config()

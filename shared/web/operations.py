@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -68,7 +69,7 @@ async def events(
         caller = principal(request)
         if caller.role not in {"privacy_officer", "admin"}:
             raise Problem(403, detail="Revealing personal fields needs the role privacy_officer or admin.")
-        here.accounts.note(caller.actor, "events revealed", str(request.url.query))
+        await asyncio.to_thread(here.accounts.note, caller.actor, "events revealed", str(request.url.query))
     lines = _lines(here, after, subject, type, limit, follow=follow, reveal=reveal)
     return StreamingResponse(lines, media_type=NDJSON)
 

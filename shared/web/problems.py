@@ -181,7 +181,7 @@ class Correlated:
 
         try:
             await self._app(scope, receive, echo)
-        except (Problem, *_AWAY) as error:
+        except (Problem, RapportError, *_AWAY) as error:
             if started:
                 raise
             await _as_problem(error).response(identity)(scope, receive, echo)

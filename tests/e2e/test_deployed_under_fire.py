@@ -49,7 +49,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
 
 async def nothing_lost(deployed: Deployment, load: Load, kafka: str) -> None:
     """What was acknowledged is in the log, once; the topics hold the log in order; every read model is its fold."""
-    await caught_up(deployed)
+    print(f"caught up after {await caught_up(deployed):.1f} s")
     lines = await asyncio.to_thread(deployed.rapport, "events", "show", "--json")
     events = [json.loads(line) for line in lines.splitlines()]
     placed = Counter(event["stream"] for event in events if event["type"] == "crm.portal.OrderPlaced")
@@ -70,11 +70,12 @@ async def nothing_lost(deployed: Deployment, load: Load, kafka: str) -> None:
         assert positions == expected
 
 
-async def caught_up(deployed: Deployment, seconds: float = 60) -> None:
-    """Wait until every read model has what the log holds."""
+async def caught_up(deployed: Deployment, seconds: float = 60) -> float:
+    """Wait until every read model has what the log holds; the seconds that it took."""
     begun = time.monotonic()
     while any(entry["lag_events"] for entry in await asyncio.to_thread(deployed.answer, "projections", "status")):
         assert time.monotonic() - begun < seconds, deployed.answer("projections", "status")
+    return time.monotonic() - begun
 
 
 async def until(deployed: Deployment, condition: Callable[[list[str | None]], bool], seconds: float) -> float:
@@ -98,10 +99,10 @@ async def out_and_back(deployed: Deployment, load: Load, down: Callable[[], None
 
 
 async def test_each_server_dies_once_and_everything_goes_on_by_itself(
-    start: Callable[..., Deployment],
     own_kafka: servers.MavenKafka,
     own_postgres: postgres_server.LocalPostgres,
     rng: random.Random,
+    start: Callable[..., Deployment],  # after the servers, so that it ends before them
 ):
     deployed = start(own_kafka.address, own_postgres.url)
     load = Load(deployed, rng)
@@ -113,7 +114,7 @@ async def test_each_server_dies_once_and_everything_goes_on_by_itself(
 
 
 async def test_replicas_come_and_go_and_die(
-    start: Callable[..., Deployment], kafka: str, postgres: str, rng: random.Random
+    kafka: str, postgres: str, rng: random.Random, start: Callable[..., Deployment]
 ):
     deployed = start(kafka, postgres)
     load = Load(deployed, rng)
