@@ -239,7 +239,7 @@ def test_an_erasure_that_cannot_clean_up_says_so_and_can_be_repeated(upgraded, c
         assert keyring.find("customer-1") is None
     keyring.destroy("customer-1")
     with opened.connect() as connection:
-        assert connection.execute(sa.text("SHOW lock_timeout")).scalar() == "0"
+        assert connection.execute(sa.text("SHOW lock_timeout")).scalar() == "4s"
 
 
 def test_a_keyring_that_is_away_is_unreachable_and_comes_back(own_postgres, connect, monkeypatch):
