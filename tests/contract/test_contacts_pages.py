@@ -306,11 +306,12 @@ async def test_a_contact_point_that_is_gone_cannot_be_corrected(browser):
 async def test_a_card_that_cannot_be_shown_yet_says_that_nothing_is_lost(browser, monkeypatch):
     registered = await browser.register()
 
-    async def never(family, position, **_):
+    async def never(family, _wanted, **_):
         assert family is directory.family
-        raise TooFarBehind(position, 0)
+        raise TooFarBehind(2, 1)
 
-    monkeypatch.setattr(browser.embedded.platform.models, "reached", never)
+    for wait in ("reached", "shows"):
+        monkeypatch.setattr(browser.embedded.platform.models, wait, never)
     behind = await browser.see(f"/{registered['id']}", after=registered["position"])
     assert "not caught up with your last change" in behind.text
     unseen = await browser.see(f"/{UUID(int=9)}", after=registered["position"])

@@ -21,6 +21,8 @@ ANYBODY = {
     "/logout",
     "/preferences/language",
     "/preferences/theme",
+    "/livez",
+    "/readyz",
     "/api/v1/livez",
     "/api/v1/readyz",
     "/static",
