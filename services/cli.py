@@ -50,15 +50,18 @@ async def _serve(serving: Serving) -> None:
 
 
 async def _serve_service(name: str, port: int | None) -> None:
-    from shared.deployed import opened
+    from shared.deployed import Incomplete, opened
     from shared.serving import serve
 
     every = services()
     service = next((service for service in every if service.name == name), None)
     if service is None:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(each.name for each in every)}", param_hint="SERVICE")
-    async with opened(service, every, _settings(**({} if port is None else {"port": port}))) as running:
-        await serve(running, typer.echo)
+    try:
+        async with opened(service, every, _settings(**({} if port is None else {"port": port}))) as running:
+            await serve(running, typer.echo)
+    except Incomplete as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _settings(**given: Any) -> Settings:

@@ -57,17 +57,18 @@ async def opened(service: Service, services: Sequence[Service], settings: Settin
 
     Raises:
         Incomplete: a setting is missing.
-        StoreFailed, OperationalError: a server is away.
+        StoreFailed, Unreachable: a server is away.
     """
     store_uri, kafka, database, keys = _addresses(settings)
     check_upcasters()
     sys.setswitchinterval(_SWITCH_SECONDS)
     async with AsyncExitStack() as stack:
-        engine = await asyncio.to_thread(postgres.engine, database)
+        engine = postgres.engine(database, application=f"rapport {service.name}")
         stack.callback(engine.dispose)
-        keyring_engine = await asyncio.to_thread(postgres.engine, keys)
+        keyring_engine = postgres.engine(keys, application=f"rapport {service.name}", pool_size=2, max_overflow=3)
         stack.callback(keyring_engine.dispose)
-        await asyncio.to_thread(_require_tables, engine, keyring_engine)
+        with postgres.answering():
+            await asyncio.to_thread(_require_tables, engine, keyring_engine)
         store = await EventStoreDB.open(store_uri)
         stack.push_async_callback(store.close)
         keyring = PostgresKeyring(keyring_engine)
@@ -77,7 +78,8 @@ async def opened(service: Service, services: Sequence[Service], settings: Settin
         feed = KafkaFeed(ends, settings.topic_prefix)
         families = [family for each in services for family in each.families]
         home = PostgresHome(engine)
-        models = await asyncio.to_thread(ReadModels, home, families, log.codec, store.id, feed)
+        with postgres.answering():
+            models = await asyncio.to_thread(ReadModels, home, families, log.codec, store.id, feed)
         stack.callback(models.close)
         followers = [_follower(models, models.active(family), store, settings) for family in service.families]
         probes: dict[str, Probe] = {

@@ -81,7 +81,7 @@ async def create_topics(bootstrap: str, services: Sequence[str], *, prefix: str 
         if missing:
             _check_created(await admin.create_topics(missing, timeout_ms=_TIMEOUT_MS))
     except KafkaConnectionError as error:
-        raise Unreachable(f"no Kafka answers at {bootstrap}") from error
+        raise Unreachable(f"Kafka at {bootstrap} does not answer") from error
     finally:
         await admin.close()
 

@@ -25,6 +25,7 @@ from shared.projections.words import Words
 TRANSIENT: Final = (
     sa.exc.OperationalError,
     sa.exc.InterfaceError,
+    sa.exc.InternalError,
     sa.exc.PendingRollbackError,
     sa.exc.TimeoutError,
     sqlite3.OperationalError,

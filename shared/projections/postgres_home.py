@@ -36,7 +36,7 @@ class PostgresHome:
         self._engine = engine
         self._prefix = prefix
         sa.event.listen(engine, "begin", _find_schema)
-        sa.event.listen(engine, "connect", _read_sums_as_integers)
+        sa.event.listen(engine, "checkout", _read_sums_as_integers)
 
     def place(self, name: str) -> PostgresPlace:
         """The schema of this name."""
@@ -52,9 +52,13 @@ class PostgresHome:
 
 
 def _find_schema(db: sa.Connection) -> None:
-    schema = db.get_execution_options().get(_SCHEMA)
-    if schema is not None:
-        db.exec_driver_sql(f'SET LOCAL search_path TO "{schema}"')
+    options = db.get_execution_options()
+    if _SCHEMA not in options:
+        return
+    settings = [sa.func.set_config("search_path", options[_SCHEMA], True)]  # noqa: FBT003, for this transaction
+    if options.get("postgresql_readonly"):  # who only reads holds no locks, and may compute for long
+        settings.append(sa.func.set_config("idle_in_transaction_session_timeout", "0", True))  # noqa: FBT003
+    db.execute(sa.select(*settings))
 
 
 class _Integer(Loader):
@@ -64,5 +68,8 @@ class _Integer(Loader):
         return int(bytes(data))
 
 
-def _read_sums_as_integers(connection: Any, _record: Any) -> None:
-    connection.adapters.register_loader("numeric", _Integer)
+def _read_sums_as_integers(connection: Any, record: Any, _proxy: Any) -> None:
+    # at each checkout, because some connections are older than this home
+    if "reads_integers" not in record.info:
+        connection.adapters.register_loader("numeric", _Integer)
+        record.info["reads_integers"] = True

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -48,7 +48,7 @@ _TOLD: Final[Mapping[type[RapportError], tuple[int, str]]] = {
     Unreachable: (503, "Not available right now. Repeat the request."),
     TooFarBehind: (504, "The page is not as far as you asked for yet. Repeat the request."),
 }
-_AWAY: Final = (OperationalError, InterfaceError, PendingRollbackError, NoConnection)
+_AWAY: Final = (OperationalError, InterfaceError, InternalError, PendingRollbackError, NoConnection)
 """What a database raises that is stopped, cut off or overrun."""
 _TEMPLATES: Final = {403: "forbidden.html", 404: "not_found.html"}
 _log = logging.getLogger(__name__)
@@ -212,7 +212,7 @@ def _as_problem(error: Exception) -> Problem:
             return Problem(status, phrase, None if detail == phrase else detail, headers=error.headers)
         case RapportError():
             return _of_tree(error)
-        case OperationalError() | InterfaceError() | PendingRollbackError() | NoConnection():
+        case OperationalError() | InterfaceError() | InternalError() | PendingRollbackError() | NoConnection():
             return _of_tree(Unreachable())
         case _:
             return Problem(500, detail=_BROKEN)

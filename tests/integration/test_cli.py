@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import product
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +90,28 @@ def test_an_instance_that_runs_is_used_and_a_held_folder_is_refused(tmp_path, hi
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
         assert process.returncode == 0
+
+
+NOWHERE = {
+    "RAPPORT_STORE": "esdb://127.0.0.1:1?Tls=false",
+    "RAPPORT_KAFKA": "127.0.0.1:1",
+    "RAPPORT_DATABASE": "postgresql://127.0.0.1:1/none",
+    "RAPPORT_KEYRING": "postgresql://127.0.0.1:1/none",
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "environment", "code", "said"),
+    [
+        ("contacts", {}, 2, "needs RAPPORT_STORE, RAPPORT_KAFKA, RAPPORT_DATABASE, RAPPORT_KEYRING"),
+        ("kontakts", NOWHERE, 2, "SERVICE: 'kontakts' is none of contacts, interactions, portal, analytics"),
+        ("contacts", NOWHERE | {"RAPPORT_STORE": "http://127.0.0.1"}, 2, "RAPPORT_STORE"),
+        ("contacts", NOWHERE, 3, "PostgreSQL does not answer"),
+    ],
+)
+def test_a_service_that_cannot_be_served_says_why_in_one_line(tmp_path, monkeypatch, service, environment, code, said):
+    monkeypatch.setattr(product, "ENVIRONMENT", product.ENVIRONMENT | environment)
+    done = product.run("serve", service, cwd=tmp_path, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
