@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
@@ -40,7 +39,6 @@ from shared.store import EventStore
 from shared.topic_ends import TopicEnds, topic_ends
 from shared.topics import services_of
 
-_SWITCH_SECONDS: Final = 0.001
 _CONTEND_AGAIN: Final = 2.0
 """Seconds after which a relay that ended competes for its place again."""
 _NEEDED: Final = ("store", "kafka", "database", "keyring")
@@ -61,7 +59,6 @@ async def opened(service: Service, services: Sequence[Service], settings: Settin
     """
     store_uri, kafka, database, keys = _addresses(settings)
     check_upcasters()
-    sys.setswitchinterval(_SWITCH_SECONDS)
     async with AsyncExitStack() as stack:
         engine = postgres.engine(database, application=f"rapport {service.name}")
         stack.callback(engine.dispose)

@@ -20,6 +20,12 @@ _REFRESHED_ELSEWHERE: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
+async def refreshed(generation: Generation) -> None:
+    """Return when the derived tables have all that was applied before, whichever process saw to it."""
+    while not await in_thread(generation.refresh):  # noqa: ASYNC110, another process is waited for
+        await asyncio.sleep(_REFRESHED_ELSEWHERE)
+
+
 class DerivedRefresh:
     """Refreshes after each page at the head, now and then while `behind` says that many are to come.
 
@@ -43,8 +49,7 @@ class DerivedRefresh:
         while True:
             self._applied.clear()
             try:
-                while not await in_thread(self._generation.refresh):  # noqa: ASYNC110, another process is waited for
-                    await asyncio.sleep(_REFRESHED_ELSEWHERE)
+                await refreshed(self._generation)
             except Exception as error:  # noqa: BLE001, it is tried again
                 self.failing = f"{type(error).__name__}: {error}"
                 _log.warning("the derived tables of %s wait after %r", self._generation.family.name, error)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from typing import Final
 
 from shared.account_tables import opened as opened_accounts
 from shared.accounts import Accounts
@@ -23,9 +21,6 @@ from shared.serving import Running, application, background
 from shared.settings import Settings
 from shared.sqlite_store import SqliteStore
 
-_SWITCH_SECONDS: Final = 0.001
-"""How long a busy projection thread may hold the interpreter before the event loop gets a turn (default 5 ms)."""
-
 
 @asynccontextmanager
 async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterator[Running]:
@@ -35,7 +30,6 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
         StoreInUse: another process has the folder.
     """
     check_upcasters()
-    sys.setswitchinterval(_SWITCH_SECONDS)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         store = SqliteStore(settings.data / "events.db")

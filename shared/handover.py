@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from shared.derived_refresh import refreshed
 from shared.projections.generation import STORE, Generation
 from shared.projections.progress import Batch, Mark, Source
 from shared.store import EventStore
-
-_PAUSE = 0.05
 
 Ends = Callable[[], Awaitable[Mapping[Source, int]]]
 """Gives the offsets at which the partitions of the family's topics end now."""
@@ -29,7 +28,6 @@ async def build(generation: Generation, store: EventStore, ends: Ends) -> None:
     async for page in store.pages(position, types=generation.family.types):
         await asyncio.to_thread(generation.apply, [Batch(*STORE, page.events, page.position, 0)])
         position = page.position
-    while not await asyncio.to_thread(generation.refresh):  # noqa: ASYNC110, another process is waited for
-        await asyncio.sleep(_PAUSE)
+    await refreshed(generation)
     handed = [Mark(*source, position, offset, position) for source, offset in offsets.items()]
     await asyncio.to_thread(generation.hand_over, handed)

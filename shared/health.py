@@ -13,6 +13,9 @@ ANSWER: Final = 3.0
 STALE: Final = 6.0
 """Seconds after which an answer counts no more: also a probe that hangs, or a loop that stands still, is found out."""
 
+CLOSE: Final = 500
+"""Events behind the head at which a follower has caught up: under load it is never at 0."""
+
 Probe = Callable[[], Awaitable[str | None]]
 """Says what is wrong, None when nothing is."""
 
@@ -87,7 +90,3 @@ class KeepsUp:
         if self._clock() - self._moved > STALE:
             return f"does not move, {behind:,} events behind"
         return None
-
-
-CLOSE: Final = 500
-"""Events behind the head at which a follower has caught up: under load it is never at 0."""

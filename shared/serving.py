@@ -7,6 +7,7 @@ import gc
 import getpass
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _IMPORT_BODIES: Final = {
     "/portal/api/v1/orders/import": 16 * 1024 * 1024,
 }
 _GRACE_SECONDS: Final = 3
+_SWITCH_SECONDS: Final = 0.001
+"""How long a busy projection thread may hold the interpreter before the event loop gets a turn (default 5 ms)."""
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +70,7 @@ def application(services: Sequence[Service], platform: Platform) -> ASGIApp:
 @asynccontextmanager
 async def background(work: Iterable[Coroutine[Any, Any, Any]]) -> AsyncIterator[None]:
     """Run what never ends while the context is open."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     tasks = [asyncio.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(_report)

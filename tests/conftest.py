@@ -1,6 +1,7 @@
 """What every test can ask for; what this machine cannot give skips the test and says why."""
 
 import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="full counts: `make test-long`"))
         elif not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_SECONDS))
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    """Chance. RAPPORT_SEED=N repeats what a failed test shows as `seed N`."""
+    seed = int(os.environ.get("RAPPORT_SEED") or random.randrange(2**32))
+    print("seed", seed)
+    return random.Random(seed)
 
 
 @pytest.fixture(scope="session")

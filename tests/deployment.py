@@ -36,6 +36,7 @@ class Replica:
 
     def up(self) -> None:
         """Start it, under its own name again."""
+        self.ended = False
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [*product.RAPPORT, "serve", self.service],
@@ -48,6 +49,7 @@ class Replica:
     def stop(self) -> float:
         """Stop it with SIGTERM; the seconds that it took."""
         begun = time.monotonic()
+        self.ended = True
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout=30)
         if code:
@@ -56,6 +58,7 @@ class Replica:
 
     def kill(self) -> None:
         """Stop it with SIGKILL."""
+        self.ended = True
         self.process.kill()
         self.process.wait()
 
@@ -109,9 +112,9 @@ class Deployment:
         return replica
 
     def wait_ready(self, seconds: float = PATIENCE_SECONDS) -> float:
-        """Wait until every process is ready; the seconds that it took."""
+        """Wait until every process that was not ended is ready; the seconds that it took."""
         begun = time.monotonic()
-        while wrong := {r.service: said for r in self.replicas if r.process.poll() is None and (said := r.ready())}:
+        while wrong := {r.service: said for r in self.replicas if not r.ended and (said := r.ready())}:
             if time.monotonic() - begun > seconds:
                 logs = "\n".join(replica.log.read_text()[-2000:] for replica in self.replicas)
                 raise AssertionError(f"not ready after {seconds} s: {wrong}\n{logs}")

@@ -23,6 +23,7 @@ from shared.topics import PARTITIONS, partition, topic, type_prefix
 OURS = "crm.trials.TrialHeld"
 NOTED = "crm.trials.TrialNoted"
 THEIRS = "crm.elsewhere.TrialHeld"
+SERVICES = ("trials", "elsewhere")
 SUBJECTS = 60
 _CHUNK = 40
 _PACE = 0.05

@@ -38,6 +38,3 @@ class Home(Protocol):
 
     def place(self, name: str) -> Place:
         """The place of this name, made when it is not there."""
-
-    def close(self) -> None:
-        """Let go of what all places share."""

@@ -98,7 +98,6 @@ class ReadModels:
         for generation in self._active.values():
             generation.close()
         self._catalog.close()
-        self._home.close()
 
     async def _until(self, there: Callable[[], bool], family: Family, position: int, wait: float) -> None:
         deadline = asyncio.get_running_loop().time() + wait

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from shared.codec import Codec
 from shared.crashpoints import crashpoint
+from shared.database_errors import AWAY
 from shared.envelope import Recorded
 from shared.errors import RapportError, Unreachable
 from shared.projections import bulk, documents, parking
@@ -23,11 +24,7 @@ from shared.projections.storage import Storage
 from shared.projections.words import Words
 
 TRANSIENT: Final = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    sa.exc.InternalError,
-    sa.exc.PendingRollbackError,
-    sa.exc.TimeoutError,
+    *AWAY,
     sqlite3.OperationalError,
     Unreachable,
     OSError,

@@ -26,7 +26,7 @@ class PostgresPlace:
         self.readers = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def close(self) -> None:
-        """The connections belong to the database."""
+        """The connections belong to whoever opened the database."""
 
 
 class PostgresHome:
@@ -45,10 +45,6 @@ class PostgresHome:
             exclusive(db, schema)
             db.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
         return PostgresPlace(self._engine, schema)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
 
 
 def _find_schema(db: sa.Connection) -> None:

@@ -41,9 +41,6 @@ class SqliteHome:
         """The file of this name."""
         return SqlitePlace(self._folder / f"{name}.db")
 
-    def close(self) -> None:
-        """Nothing is shared."""
-
 
 def _writer(path: Path) -> sa.Engine:
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,14 +11,13 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, PendingRollbackError
-from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.database_errors import AWAY
 from shared.errors import (
     Conflict,
     RapportError,
@@ -48,8 +47,6 @@ _TOLD: Final[Mapping[type[RapportError], tuple[int, str]]] = {
     Unreachable: (503, "Not available right now. Repeat the request."),
     TooFarBehind: (504, "The page is not as far as you asked for yet. Repeat the request."),
 }
-_AWAY: Final = (OperationalError, InterfaceError, InternalError, PendingRollbackError, NoConnection)
-"""What a database raises that is stopped, cut off or overrun."""
 _TEMPLATES: Final = {403: "forbidden.html", 404: "not_found.html"}
 _log = logging.getLogger(__name__)
 
@@ -152,7 +149,7 @@ def install(app: FastAPI, page: Page | None = None) -> None:
     async def on_problem(request: Request, error: Exception) -> Response:
         return answer(request, _as_problem(error))
 
-    for kind in (Problem, RequestValidationError, HTTPException, RapportError, *_AWAY, Exception):
+    for kind in (Problem, RequestValidationError, HTTPException, RapportError, *AWAY, Exception):
         app.add_exception_handler(kind, on_problem)
 
 
@@ -181,7 +178,7 @@ class Correlated:
 
         try:
             await self._app(scope, receive, echo)
-        except (Problem, RapportError, *_AWAY) as error:
+        except (Problem, RapportError, *AWAY) as error:
             if started:
                 raise
             await _as_problem(error).response(identity)(scope, receive, echo)
@@ -212,7 +209,7 @@ def _as_problem(error: Exception) -> Problem:
             return Problem(status, phrase, None if detail == phrase else detail, headers=error.headers)
         case RapportError():
             return _of_tree(error)
-        case OperationalError() | InterfaceError() | InternalError() | PendingRollbackError() | NoConnection():
+        case _ if isinstance(error, AWAY):
             return _of_tree(Unreachable())
         case _:
             return Problem(500, detail=_BROKEN)

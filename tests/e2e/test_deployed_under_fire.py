@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import signal
 import time
@@ -24,13 +23,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 NOTICED_SECONDS = 10
 RECOVERED_SECONDS = 15
 ENDED_SECONDS = 10
-
-
-@pytest.fixture
-def rng() -> random.Random:
-    seed = int(os.environ.get("RAPPORT_SEED", random.randrange(1_000_000)))
-    print("seed", seed)
-    return random.Random(seed)
 
 
 @pytest.fixture
@@ -78,12 +70,11 @@ async def caught_up(deployed: Deployment, seconds: float = 60) -> float:
     return time.monotonic() - begun
 
 
-async def until(deployed: Deployment, condition: Callable[[list[str | None]], bool], seconds: float) -> float:
-    """Wait until the answers to /readyz are so; the seconds that it took."""
+async def noticed(deployed: Deployment) -> float:
+    """Wait until no process says that it is ready; the seconds that it took."""
     begun = time.monotonic()
-    while not condition(said := await asyncio.gather(*(asyncio.to_thread(r.ready) for r in deployed.replicas))):
-        assert time.monotonic() - begun < seconds, said
-        await asyncio.sleep(0.1)
+    while not all(said := await asyncio.gather(*(asyncio.to_thread(r.ready) for r in deployed.replicas))):
+        assert time.monotonic() - begun < NOTICED_SECONDS, said
     return time.monotonic() - begun
 
 
@@ -91,10 +82,10 @@ async def out_and_back(deployed: Deployment, load: Load, down: Callable[[], None
     """A server dies under load and comes back."""
     await load.more(20)
     await asyncio.to_thread(down)
-    noticed = await until(deployed, all, NOTICED_SECONDS)
+    after = await noticed(deployed)
     await asyncio.to_thread(up)
-    recovered = await until(deployed, lambda said: not any(said), RECOVERED_SECONDS)
-    print(f"noticed after {noticed:.1f} s, recovered {recovered:.1f} s after the return, {load.repeated} repeated")
+    recovered = await asyncio.to_thread(deployed.wait_ready, RECOVERED_SECONDS)
+    print(f"noticed after {after:.1f} s, recovered {recovered:.1f} s after the return, {load.repeated} repeated")
     await load.more(20)
 
 
@@ -122,7 +113,7 @@ async def test_replicas_come_and_go_and_die(
     async with load.running():
         await load.more(20)
         others = [await asyncio.to_thread(deployed.add, service) for service in ("analytics", "analytics", "portal")]
-        await until(deployed, lambda said: not any(said), 60)
+        await asyncio.to_thread(deployed.wait_ready)
         await load.more(20)
         others[0].kill()
         analytics.process.send_signal(signal.SIGSTOP)
@@ -132,8 +123,7 @@ async def test_replicas_come_and_go_and_die(
         portal.kill()  # it relays and answers; the other one of its service takes over the relay
         await asyncio.to_thread(portal.up)
         await load.more(40)
-        deployed.replicas = [replica for replica in deployed.replicas if replica.process.poll() is None]
-        await until(deployed, lambda said: not any(said), 60)
+        await asyncio.to_thread(deployed.wait_ready)
     for replica in (others[2], analytics):
         assert await asyncio.to_thread(replica.stop) < ENDED_SECONDS
     await asyncio.to_thread(analytics.up)

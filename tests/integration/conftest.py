@@ -1,23 +1,31 @@
-"""What tests under fire share: chance that a seed repeats, and programs that do not outlive their test."""
+"""What tests of relay and followers share: a log, topics of their own, and programs that do not outlive their test."""
 
-import os
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from programs import Program
+from programs import Program, Start
+
+from shared.sqlite_store import SqliteStore
 
 
 @pytest.fixture
-def rng() -> random.Random:
-    """Chance. RAPPORT_SEED=N repeats what a failed test shows as `seed N`."""
-    seed = int(os.environ.get("RAPPORT_SEED") or random.randrange(2**32))
-    print("seed", seed)
-    return random.Random(seed)
+def prefix() -> str:
+    """Before the names of a test's own topics."""
+    return f"test-{uuid4().hex[:12]}."
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Callable[..., Awaitable[Program]]]:
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """What is relayed: an empty log."""
+    store = SqliteStore(tmp_path / "store.sqlite")
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
     """Starts a program of this folder, like `Program.start`."""
     started: list[Program] = []
 

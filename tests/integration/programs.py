@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -61,3 +62,7 @@ class Program:
         if self._process.stdout is not None:
             async for line in self._process.stdout:
                 self.said.append(line.decode().strip())
+
+
+Start = Callable[..., Awaitable[Program]]
+"""Starts a program of this folder, or one in a certain part."""

@@ -1,17 +1,17 @@
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import servers
 import trials
 from aiokafka import AIOKafkaProducer
-from programs import Program
+from programs import Start
 from sqlalchemy.exc import OperationalError
-from topics_kit import fill, published, relayed, running, stored, until
+from topics_kit import SERVICES, fill, published, relayed, running, stored, until
 
 from shared import cloudevents
 from shared.consumer import KafkaFollower
@@ -22,20 +22,7 @@ from shared.topics import PARTITIONS, create_topics, partition, topic
 
 pytestmark = pytest.mark.kafka
 EVENTS = 1_500
-SERVICES = ("trials", "elsewhere")
 NOTHING = Mark("", 0)
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
-    yield store
-    await store.close()
 
 
 @pytest.fixture
@@ -46,7 +33,6 @@ def generation(tmp_path: Path) -> Iterator[Generation]:
 
 
 Follow = Callable[..., KafkaFollower]
-Start = Callable[..., Awaitable[Program]]
 
 
 @pytest.fixture

@@ -2,17 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import trials
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker, KafkaMessage
 from sqlalchemy.exc import OperationalError
-from topics_kit import fill, published, relayed, running, until
+from topics_kit import SERVICES, fill, published, relayed, running, until
 
 from shared.consumer import KafkaFollower
 from shared.projections.generation import Generation
@@ -20,20 +19,7 @@ from shared.sqlite_store import SqliteStore
 from shared.topics import topic
 
 pytestmark = pytest.mark.kafka
-SERVICES = ("trials", "elsewhere")
 AWAY = OperationalError("insert", {}, Exception("the disk is away for a moment"))
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
-    yield store
-    await store.close()
 
 
 @pytest.fixture

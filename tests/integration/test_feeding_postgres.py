@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import trials
 from postgres_server import LocalPostgres
-from topics_kit import OURS, SUBJECTS, draft, fill, growing, mixed, relayed, relaying, running, stored, until
+from topics_kit import OURS, SERVICES, SUBJECTS, draft, fill, growing, mixed, relayed, relaying, running, stored, until
 
 from shared.codec import Codec
 from shared.consumer import KafkaFollower
@@ -27,22 +26,9 @@ from shared.sqlite_store import SqliteStore
 from shared.topics import topic
 
 pytestmark = pytest.mark.kafka
-SERVICES = ("trials", "elsewhere")
 POISON = 1_000 * SUBJECTS + 7
 NOTICED = 10.0
 RECOVERED = 15.0
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
-    yield store
-    await store.close()
 
 
 def follower(generation: Generation, store: SqliteStore, bootstrap: str, prefix: str) -> KafkaFollower:

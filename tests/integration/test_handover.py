@@ -1,14 +1,13 @@
 """A new generation is built from the store and goes on from Kafka: nothing missed, repeated, or of another store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import trials
-from topics_kit import fill, mixed, relayed, relaying, running, until
+from topics_kit import SERVICES, fill, mixed, relayed, relaying, running, until
 
 from shared.consumer import KafkaFollower
 from shared.handover import build
@@ -16,22 +15,9 @@ from shared.kafka_feed import KafkaFeed
 from shared.projections.generation import STORE, Generation
 from shared.sqlite_store import SqliteStore
 from shared.topic_ends import TopicEnds, topic_ends
-from shared.topics import PARTITIONS, services_of
+from shared.topics import PARTITIONS
 
 pytestmark = pytest.mark.kafka
-SERVICES = services_of(trials.family.types)
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
-    yield store
-    await store.close()
 
 
 @pytest.fixture
@@ -60,7 +46,7 @@ async def test_it_goes_on_from_kafka_exactly_where_the_store_was_read_to(
     async with relaying(store, kafka, prefix, *SERVICES), running(follower):
         await fill(store, range(900, 1_200), mixed)
         await trials.equal(generation, await trials.fed_from(store, tmp_path))
-    assert len(generation.marks()) == len(SERVICES) * PARTITIONS
+        await until(lambda: len(generation.marks()) == len(SERVICES) * PARTITIONS)
 
 
 async def test_records_of_before_are_never_read_and_a_second_time_builds_nothing(

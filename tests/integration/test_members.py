@@ -8,14 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from threading import Barrier
-from uuid import uuid4
 
 import pytest
 import trials
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
-from programs import Program
-from topics_kit import draft, fill, growing, mixed, relayed, relaying, running, stored, until
+from programs import Program, Start
+from topics_kit import SERVICES, draft, fill, growing, mixed, relayed, relaying, running, stored, until
 
 from shared.consumer import KafkaFollower
 from shared.projections.generation import Generation
@@ -23,24 +22,9 @@ from shared.projections.progress import Batch
 from shared.sqlite_store import SqliteStore
 from shared.topics import PARTITIONS, create_topics, partition, topic
 
-SERVICES = ("trials", "elsewhere")
 MEMBERS = ("one", "two", "three")
 CLEAN_STOP = 10.0
 BEFORE_ANY_SESSION_ENDS = 9.0
-
-Member = Callable[..., Awaitable[Program]]
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
-    yield store
-    await store.close()
 
 
 @pytest.fixture
@@ -49,9 +33,7 @@ def generation(tmp_path: Path, database: str) -> Generation:
 
 
 @pytest.fixture
-def member(
-    start: Callable[..., Awaitable[Program]], kafka: str, store: SqliteStore, prefix: str, database: str, tmp_path: Path
-) -> Member:
+def member(start: Start, kafka: str, store: SqliteStore, prefix: str, database: str, tmp_path: Path) -> Start:
     """Starts a member of this name."""
 
     async def member(name: str, **environment: str) -> Program:
@@ -102,7 +84,7 @@ async def test_members_that_are_killed_stopped_paused_and_scaled_lose_nothing_an
     store: SqliteStore,
     generation: Generation,
     prefix: str,
-    member: Member,
+    member: Start,
     stands: Stands,
     rng: Random,
     tmp_path: Path,
@@ -139,7 +121,7 @@ async def test_members_that_are_killed_stopped_paused_and_scaled_lose_nothing_an
 
 @pytest.mark.kafka
 async def test_derived_tables_settle_although_a_member_died_between_a_page_and_its_refresh(
-    kafka: str, store: SqliteStore, generation: Generation, prefix: str, member: Member, stands: Stands, tmp_path: Path
+    kafka: str, store: SqliteStore, generation: Generation, prefix: str, member: Start, stands: Stands, tmp_path: Path
 ):
     await create_topics(kafka, SERVICES, prefix=prefix)
     left = KafkaFollower(generation, store.id, kafka, group=f"{prefix}trials", instance="left", prefix=prefix)

@@ -64,11 +64,6 @@ def server(tmp_path: Path) -> Iterator[servers.DoubledEventStore]:
 
 
 @pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
-
-
-@pytest.fixture
 def upgraded(database: str) -> str:
     migrations.upgrade(database, database)
     return database

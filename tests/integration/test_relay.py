@@ -1,13 +1,11 @@
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import servers
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from programs import Program
+from programs import Start
 from topics_kit import (
     STEPS,
     assert_topic_is_the_store,
@@ -26,19 +24,6 @@ from shared.topics import WrongTopic, checkpoints, topic
 
 pytestmark = pytest.mark.kafka
 EVENTS = 1_200
-Start = Callable[..., Awaitable[Program]]
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
-    yield store
-    await store.close()
 
 
 async def test_a_topic_holds_exactly_the_events_of_its_service_in_order_of_each_subject(

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
-from uuid import uuid4
 
 import psycopg
 import pytest
 import servers
-from programs import Program
-from topics_kit import assert_topic_is_the_store, growing, until
+from programs import Program, Start
+from topics_kit import SERVICES, assert_topic_is_the_store, growing, until
 
 from shared.checkpoint import last_checkpoint
 from shared.errors import StoreFailed
@@ -19,16 +18,8 @@ from shared.eventstoredb import EventStoreDB
 from shared.topics import checkpoints
 
 pytestmark = pytest.mark.kafka
-SERVICES = ("trials", "elsewhere")
 RECOVERED = 15.0
 """Seconds within which it must be all well again."""
-
-Start = Callable[..., Awaitable[Program]]
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}."
 
 
 @pytest.fixture
