@@ -5,11 +5,15 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 UV ?= uv
 LANGUAGES ?= nl hr
+BENCH := .venv-bench
+# Of Bytewax there is nothing to install for Python 3.13.
+BENCH_PYTHON ?= $(shell for python in $(PYTHON) python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' 2>/dev/null && echo $$python && break; done)
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo serve docker up down test coverage test-long check format messages lock
+.PHONY: help demo serve docker up down test coverage test-long bench bench-quick check format messages lock
 .DEFAULT_GOAL := help
 
 # A file of tests stays on one worker, so that what its tests share is made once.
@@ -48,6 +52,12 @@ coverage: $(VENV)/.dev ## the same tests, and which lines they reach (tracing sl
 test-long: check ## check, then all tests with full counts (hours)
 	RAPPORT_LONG=1 $(BIN)/python -m pytest $(ARGS)
 
+bench: $(VENV)/.dev $(BENCH)/.peers ## compare speeds with peers (an hour): make bench ARGS="--only A1,B4 --report build/bench.md"
+	$(BIN)/python tests/bench $(ARGS)
+
+bench-quick: $(VENV)/.dev ## compare speeds with the plain versions in tests/bench (3 minutes)
+	$(BIN)/python tests/bench --quick $(ARGS)
+
 check: $(VENV)/.dev ## lint, format, types, rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,12 +75,14 @@ messages: $(VENV)/.dev ## collect the words of the pages for translators: make m
 		--ignore-pot-creation-date --input-file build/messages.pot --output-dir shared/web/locale || exit 1; done
 
 # setuptools is no dependency, but builds the package itself: in the lock, so that the build needs no other download.
-LOCK = printf 'setuptools>=77\n' | UV_CUSTOM_COMPILE_COMMAND='make lock' $(UV) pip compile --quiet --universal \
-	--python-version 3.11 --generate-hashes --no-emit-index-url $(ARGS) pyproject.toml -
+COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' $(UV) pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url $(ARGS)
+LOCK = printf 'setuptools>=77\n' | $(COMPILE) pyproject.toml -
 
 lock: ## pin all dependencies anew (needs uv): make lock ARGS=--upgrade
 	$(LOCK) --extra demo --output-file requirements.lock >/dev/null
 	$(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock >/dev/null
+	$(COMPILE) tests/bench/peers/requirements.in --output-file tests/bench/peers/requirements.lock >/dev/null
 
 $(BIN)/pip:
 	@test -n "$(PYTHON)" || { echo "Rapport needs Python 3.11 or newer; name one: make PYTHON=/path/to/python" >&2; exit 1; }
@@ -86,4 +98,11 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/pip
 	@echo "Installing what Rapport and its tests need into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BENCH)/.peers: tests/bench/peers/requirements.lock
+	@test -n "$(BENCH_PYTHON)" || { echo "The peers need Python 3.11 or 3.12; name one: make BENCH_PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Installing what the benchmark compares with into $(BENCH)"
+	@test -x $(BENCH)/bin/python || $(BENCH_PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --require-hashes --requirement $<
 	@touch $@

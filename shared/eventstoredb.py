@@ -67,6 +67,9 @@ class EventStoreDB:
         """Let go of the server; end the followers first."""
         await self._client.close()
 
+    def scan(self, after: int, upto: int) -> None:
+        """None: a server's log is read event by event."""
+
     async def position(self) -> int:
         """The position of the last event of ours."""
         return await self._client.head()

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from shared.derived_refresh import refreshed
-from shared.projections.generation import STORE, Generation
-from shared.projections.progress import Batch, Mark, Source
+from shared.projections.generation import Generation
+from shared.projections.progress import STORE, Batch, Mark, Source
 from shared.store import EventStore
 
 Ends = Callable[[], Awaitable[Mapping[Source, int]]]

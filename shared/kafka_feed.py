@@ -7,8 +7,8 @@ from typing import Final
 
 from shared.envelope import Recorded
 from shared.projections.feed import Lag, Marks, Written
-from shared.projections.generation import STORE, Generation, ready
-from shared.projections.progress import Mark
+from shared.projections.generation import Generation, ready
+from shared.projections.progress import STORE, Mark
 from shared.topic_ends import TopicEnds
 from shared.topics import PARTITIONS, partition, service_of, services_of, topic
 

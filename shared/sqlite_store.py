@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,7 +22,9 @@ import apsw
 
 from shared.envelope import Draft, Head, Recorded
 from shared.errors import RapportError, StoreFailed, StoreInUse
+from shared.sqlite_checkpoints import Checkpoints
 from shared.sqlite_files import open_durable, open_reader, scalar
+from shared.sqlite_scan import Scan
 from shared.sqlite_writer import Append, Writer
 from shared.store import EMPTY, PAGE_BYTES, PAGE_EVENTS, History, Page, check_sizes
 from shared.threads import in_thread
@@ -48,7 +49,7 @@ _STREAMS: Final = (
 _LOG: Final = f"{_COLUMNS} FROM events e JOIN streams s ON s.id = e.stream_id{_JOINS} WHERE e.position > ?"
 _OF_TYPES: Final = " AND e.type_id IN (SELECT id FROM types WHERE name IN (SELECT value FROM json_each(?)))"
 _MAX_BATCH: Final = 512
-_SLOW_COMMIT: Final = 0.002
+_SLOW_DISK: Final = 0.002
 """Seconds. A faster disk is committed to on the event loop itself; a slower one from a thread, so the loop goes on."""
 _LOOK_AGAIN: Final = 1.0
 """Seconds until a follower beside another writing process, which cannot wake it, looks again."""
@@ -67,14 +68,15 @@ class SqliteStore:
         self._lock = _take_lock(path) if writable else None
         self._db = open_durable(path) if writable else open_reader(path)
         if writable:
-            self._create()
+            create(self._db)
         self._writer = Writer(self._db)
+        self._checkpoints = Checkpoints(self._db, path) if writable else None
         self._thread = ThreadPoolExecutor(1, "store-writer")
         self._reader = open_reader(path)
         self._id = UUID(scalar(self._db, "SELECT id FROM store"))
         self._waiting: list[_Waiting] = []
         self._flushing = False
-        self._commit_seconds = 0.0
+        self._disk_seconds = 0.0
         self._loads: dict[str, asyncio.Future[History]] = {}
         self._grown = asyncio.Event()
 
@@ -136,6 +138,10 @@ class SqliteStore:
         finally:
             reader.close()
 
+    def scan(self, after: int, upto: int) -> Scan:
+        """The same part of the file, for a fold in columns."""
+        return Scan(self._path, after, upto)
+
     async def close(self) -> None:
         """Finish what is queued and let go of the file."""
         while self._flushing:
@@ -143,21 +149,16 @@ class SqliteStore:
             await asyncio.sleep(0)
         self._thread.shutdown(wait=True)
         self._reader.close()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._db.close()
         if self._lock is not None:
             self._lock.close()
 
-    def _create(self) -> None:
-        with self._db:
-            for statement in _SCHEMA:
-                self._db.execute(statement)
-            if scalar(self._db, "SELECT id FROM store") is None:
-                self._db.execute("INSERT INTO store VALUES (?)", (str(uuid4()),))
-
     def _flush(self) -> None:
         batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
         appends = [waiting.append for waiting in batch]
-        if self._commit_seconds < _SLOW_COMMIT:
+        if self._disk_seconds < _SLOW_DISK:
             self._acknowledge(batch, self._commit(appends))
             return
         loop = asyncio.get_running_loop()
@@ -165,9 +166,10 @@ class SqliteStore:
         running.add_done_callback(lambda done: self._acknowledge(batch, done.result()))
 
     def _commit(self, appends: Sequence[Append]) -> list[list[Recorded] | RapportError]:
-        started = time.perf_counter()
         outcomes = self._writer.commit(appends)
-        self._commit_seconds += 0.1 * (time.perf_counter() - started - self._commit_seconds)
+        self._disk_seconds += 0.1 * (self._writer.disk_seconds - self._disk_seconds)
+        if self._checkpoints is not None:
+            self._checkpoints.after_commit()
         return outcomes
 
     def _acknowledge(self, batch: Sequence[_Waiting], outcomes: Sequence[list[Recorded] | RapportError]) -> None:
@@ -205,6 +207,15 @@ class SqliteStore:
             if page.position > after:
                 yield page
                 after = page.position
+
+
+def create(db: apsw.Connection) -> None:
+    """Make the tables of a store where there are none."""
+    with db:
+        for statement in _SCHEMA:
+            db.execute(statement)
+        if scalar(db, "SELECT id FROM store") is None:
+            db.execute("INSERT INTO store VALUES (?)", (str(uuid4()),))
 
 
 def _read_page(reader: apsw.Connection, after: int, types: Collection[str] | None) -> tuple[Page, bool]:

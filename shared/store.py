@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.envelope import NO_STREAM, Draft, Head, Recorded
 from shared.errors import TooLarge
+from shared.sqlite_scan import Scan
 
 MAX_EVENT_BYTES: Final = 256 * 1024
 """Payload and metadata together. Checked before append: a larger event could be accepted but never relayed."""
@@ -62,6 +63,9 @@ class EventStore(Protocol):
 
     def follow(self, after: int, *, types: Collection[str] | None = None) -> AsyncIterator[Page]:
         """Like `pages`, but waits at the head for more and never ends."""
+
+    def scan(self, after: int, upto: int) -> Scan | None:
+        """The log between two positions for a fold in columns, where it is a file that can be read so."""
 
     async def position(self) -> int:
         """The position of the last event, 0 when there is none."""

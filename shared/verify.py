@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from shared.codec import Codec
 from shared.envelope import FIRST_HASH, Recorded, chained
 from shared.projections import ReadModels, Snapshot
-from shared.projections.generation import STORE, Generation
-from shared.projections.progress import Batch, Mark, Source
+from shared.projections.generation import Generation
+from shared.projections.progress import STORE, Batch, Mark, Source
 from shared.projections.sqlite_home import SqliteHome
 from shared.projections.tables import Document, Table
 from shared.store import EventStore

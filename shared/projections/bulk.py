@@ -1,30 +1,65 @@
 """The bulk-write port: how a page of rows reaches the read model, by the database's own fastest way.
 
-SQLite takes rows one by one from `executemany`; PostgreSQL takes columns, as arrays, in one statement. Rows are
+SQLite takes many rows a statement, PostgreSQL takes columns, as arrays, in one statement. Rows are
 written in the order given: whoever writes to PostgreSQL gives them sorted, or two pages could wait for each other.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 Row = tuple[Any, ...]
+Column = npt.NDArray[np.int64]
 _POSTGRES: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
+_ROWS_A_STATEMENT: Final = 50
+"""SQLite steps through a statement once for so many rows: 2.5 times faster than row by row."""
+
+_ROWS_AT_ONCE: Final = 50_000
+"""Rows that are numbers of Python at the same time; these take ten times the memory of their columns."""
 
 
-def add(db: sa.Connection, table: sa.Table, rows: Sequence[Row], *, keys: int) -> None:
-    """Add to the sums of a table: rows of key values and addends. Rows that come to nothing go."""
+def add(
+    db: sa.Connection, table: sa.Table, columns: Sequence[Column], *, keys: int, extremes: Sequence[str] = ()
+) -> None:
+    """Add to the sums of a table: columns of key values, then of addends. Rows that come to nothing go.
+
+    `extremes` says of the last columns whether they keep the `min` or the `max`; rows with such columns stay.
+    """
+    if not len(columns[0]):
+        return
     names = [column.name for column in table.columns]
-    addends = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names[keys:])
-    _write(db, table, rows, f"ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET {addends}")
-    shrunk = [row[:keys] for row in rows if any(value < 0 for value in row[keys:])]
-    empty = " AND ".join(f"{table.name}.{name} = 0" for name in names[keys:])
-    _delete(db, table, names[:keys], shrunk, f" AND {empty}")
+    addends = len(names) - len(extremes)
+    merged = [f"{name} = {table.name}.{name} + excluded.{name}" for name in names[keys:addends]]
+    functions = {"min": "least", "max": "greatest"} if db.dialect.name == "postgresql" else {"min": "min", "max": "max"}
+    merged += [
+        f"{name} = {functions[kind]}({table.name}.{name}, excluded.{name})"
+        for name, kind in zip(names[addends:], extremes, strict=True)
+    ]
+    conflict = f"ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET {', '.join(merged)}"
+    if db.dialect.name == "postgresql":
+        _columns(db, _insert_columns(table, list(table.columns), conflict), [column.tolist() for column in columns])
+    else:
+        _flat(
+            db,
+            _insert_rows(table, list(table.columns), conflict),
+            np.column_stack(columns).ravel().tolist(),
+            len(columns),
+        )
+    if extremes:
+        return
+    shrunk = np.flatnonzero(np.any([column < 0 for column in columns[keys:]], axis=0))
+    if len(shrunk):
+        gone = list(zip(*(column[shrunk].tolist() for column in columns[:keys]), strict=True))
+        empty = " AND ".join(f"{table.name}.{name} = 0" for name in names[keys:])
+        _delete(db, table, names[:keys], gone, f" AND {empty}")
 
 
 def put(db: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -64,11 +99,10 @@ def _write(db: sa.Connection, table: sa.Table, rows: Sequence[Row], conflict: st
     if not rows:
         return
     columns = [table.c[name] for name in names] if names else list(table.columns)
-    into = f"INSERT INTO {table.name} ({', '.join(_quoted(column.name) for column in columns)})"
     if db.dialect.name == "postgresql":
-        _columns(db, f"{into} SELECT * FROM {_arrays(columns)} {conflict}", rows)
+        _columns(db, _insert_columns(table, columns, conflict), list(map(list, zip(*rows, strict=True))))
     else:
-        _rows(db, f"{into} VALUES ({','.join('?' * len(columns))}) {conflict}", rows)
+        _flat(db, _insert_rows(table, columns, conflict), list(chain.from_iterable(rows)), len(columns))
 
 
 def _delete(db: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Row], also: str = "") -> None:
@@ -77,10 +111,24 @@ def _delete(db: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequ
     if db.dialect.name == "postgresql":
         same = " AND ".join(f"{table.name}.{_quoted(name)} = gone.{_quoted(name)}" for name in names)
         gone = _arrays([table.c[name] for name in names])
-        _columns(db, f"DELETE FROM {table.name} USING {gone} AS gone({', '.join(names)}) WHERE {same}{also}", rows)
+        statement = f"DELETE FROM {table.name} USING {gone} AS gone({', '.join(names)}) WHERE {same}{also}"
+        _columns(db, statement, list(map(list, zip(*rows, strict=True))))
     else:
         same = " AND ".join(f"{_quoted(name)} = ?" for name in names)
-        _rows(db, f"DELETE FROM {table.name} WHERE {same}{also}", rows)
+        _driver(db).executemany(f"DELETE FROM {table.name} WHERE {same}{also}", rows)
+
+
+def _into(table: sa.Table, columns: Iterable[sa.Column[Any]]) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(_quoted(column.name) for column in columns)})"
+
+
+def _insert_columns(table: sa.Table, columns: Collection[sa.Column[Any]], conflict: str) -> str:
+    return f"{_into(table, columns)} SELECT * FROM {_arrays(columns)} {conflict}"
+
+
+def _insert_rows(table: sa.Table, columns: Collection[sa.Column[Any]], conflict: str) -> Callable[[int], str]:
+    one = f"({','.join('?' * len(columns))})"
+    return lambda rows: f"{_into(table, columns)} VALUES {','.join([one] * rows)} {conflict}"
 
 
 def _arrays(columns: Iterable[sa.Column[Any]]) -> str:
@@ -88,15 +136,26 @@ def _arrays(columns: Iterable[sa.Column[Any]]) -> str:
     return f"unnest({', '.join(f'%s::{type_}[]' for type_ in types)})"
 
 
-def _columns(db: sa.Connection, statement: str, rows: Sequence[Row]) -> None:
-    db.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True))))
+def _columns(db: sa.Connection, statement: str, columns: Sequence[list[Any]]) -> None:
+    db.exec_driver_sql(statement, tuple(columns))
 
 
-def _rows(db: sa.Connection, statement: str, rows: Sequence[Row]) -> None:
+def _flat(db: sa.Connection, statement: Callable[[int], str], values: list[Any], width: int) -> None:
+    """Write rows that lie one behind the other."""
+    step = width * _ROWS_A_STATEMENT
+    many = len(values) // step * step
+    driver = _driver(db)
+    if many:
+        driver.executemany(statement(_ROWS_A_STATEMENT), (values[at : at + step] for at in range(0, many, step)))
+    if many < len(values):
+        driver.executemany(statement(1), (values[at : at + width] for at in range(many, len(values), width)))
+
+
+def _driver(db: sa.Connection) -> Any:
     driver = db.connection.driver_connection
     if driver is None:
         raise RuntimeError("the connection is closed")
-    driver.executemany(statement, rows)
+    return driver
 
 
 def _quoted(name: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import types
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
 import sqlalchemy as sa
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 """A text that sorts by its code points, on SQLite as on PostgreSQL."""
+
+UNSET: Final = {"min": 2**63 - 1, "max": -(2**63)}
+"""What stands in the column of an extreme before the first value."""
 
 _SQL_TYPES: dict[Any, sa.types.TypeEngine[Any]] = {
     str: TEXT,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from shared.envelope import Recorded
-from shared.projections.generation import STORE, Generation
-from shared.projections.progress import Mark, Source
+from shared.projections.generation import Generation
+from shared.projections.progress import STORE, Mark, Source
 
 Marks = Mapping[Source, Mark]
 

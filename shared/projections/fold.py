@@ -1,59 +1,32 @@
-"""Folding a page into sums in columns: one decode per event type, each column built once, no Python per event.
+"""Folding events into sums in columns: one decode per event type, each column built once, no Python per event.
 
-Only the fields that some sum of the family uses are decoded. Rows of one page are grouped by sorting their packed
-key, so a page writes each key once.
+Only the fields that some sum of the family uses are decoded. Live pages and replays fold by this code alone; they
+differ in how many events are folded before what came of them is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from types import NoneType
+from typing import Any, Final, get_args
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
+from pydantic import AwareDatetime
 
-from shared.projections.columns import Subject
+from shared.events import Event
+from shared.projections.bulk import Column
+from shared.projections.columns import UNSET, Subject
 from shared.projections.expressions import Expression, Field, Product, fields_of
 from shared.projections.storage import is_coded
 from shared.projections.tables import Rule, Sum
 
-Column = npt.NDArray[np.int64]
-Codes = Callable[[Iterable[str]], dict[str, int]]
-
-
-class Addition:
-    """What a page adds to one sum: columns of keys and of addends, row by row."""
-
-    def __init__(self, table: Sum) -> None:
-        self.table = table
-        self._parts: list[list[Column]] = []
-
-    def add(self, columns: list[Column]) -> None:
-        """Add rows: the key columns, then the addends."""
-        self._parts.append(columns)
-
-    def rows(self) -> list[tuple[int, ...]]:
-        """The rows by key, each key once; rows that add nothing are left out."""
-        if not self._parts:
-            return []
-        width = len(self.table.key)
-        columns = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
-        keys, addends = columns[:width], columns[width:]
-        order = np.lexsort(keys[::-1])
-        keys = [key[order] for key in keys]
-        changes = np.zeros(len(order), dtype=bool)
-        changes[:1] = True
-        for key in keys:
-            changes[1:] |= key[1:] != key[:-1]
-        starts = np.flatnonzero(changes)
-        if not len(starts):
-            return []
-        sums = [np.add.reduceat(addend[order], starts) for addend in addends]
-        live = np.flatnonzero(np.any([total != 0 for total in sums], axis=0))
-        return list(zip(*(c[live].tolist() for c in [*(key[starts] for key in keys), *sums]), strict=True))
+Codes = Callable[[list[str]], Column]
+"""Gives each text its number."""
+_INSTANT: Final = "instant"
 
 
 class Plan:
@@ -61,33 +34,33 @@ class Plan:
 
     def __init__(self, type_: str, sums: Sequence[Sum]) -> None:
         self._uses = [(table, rule) for table in sums for rule in table.rules if rule.event.type == type_]
-        flat: dict[str, Any] = {}
-        lists: dict[str, dict[str, Any]] = {rule.each: {} for _, rule in self._uses if rule.each}
+        self._flat: dict[str, Any] = {}
+        self._lists: dict[str, dict[str, Any]] = {rule.each: {} for _, rule in self._uses if rule.each}
         for table, rule in self._uses:
             coded = {column.name for column in table.key if is_coded(column)}
             for name, expression in rule.columns.items():
                 for field in fields_of(expression):
-                    kind = str | None if name in coded else int
-                    place = flat if len(field.path) == 1 else lists[field.path[0]]
+                    kind = _kind(rule.event, field, text=name in coded)
+                    place = self._flat if len(field.path) == 1 else self._lists[field.path[0]]
                     if place.setdefault(field.path[-1], kind) != kind:
                         raise TypeError(f"{type_}.{field} is used both as a text and as a number")
-        self._flat, self._lists = flat, lists
-        members: list[tuple[str, Any]] = list(flat.items())
-        for name, kinds in lists.items():
-            element = msgspec.defstruct(name, list(kinds.items()), gc=False)
+        members: list[tuple[str, Any]] = [(name, _decoded(kind)) for name, kind in self._flat.items()]
+        for name, kinds in self._lists.items():
+            element = msgspec.defstruct(name, [(field, _decoded(kind)) for field, kind in kinds.items()], gc=False)
             members.append((name, list[element]))  # type: ignore[valid-type]
         struct = msgspec.defstruct("Payload", members, gc=False)
         self._decode = msgspec.json.Decoder(struct).decode_lines
 
-    def fold(self, subjects: Column, payloads: Sequence[bytes], codes: Codes, into: dict[str, Addition]) -> None:
-        """Add what these events say to the sums."""
+    def fold(
+        self, subjects: Column, payloads: Sequence[bytes], codes: Codes
+    ) -> list[tuple[str, list[Column], list[Column | int]]]:
+        """What these events add to which sum: the columns of its key, and those of its addends and extremes."""
         page = _Page(self._decode(b"\n".join(payloads)), subjects, codes, self._flat, self._lists)
-        for table, rule in self._uses:
-            into[table.name].add(page.columns(table, rule))
+        return [(table.name, page.keys(table, rule), page.values(table, rule)) for table, rule in self._uses]
 
 
 class _Page:
-    """The columns of one page of one event type, each built when first asked for."""
+    """The columns of some events of one type, each built when first asked for."""
 
     def __init__(
         self,
@@ -106,43 +79,81 @@ class _Page:
             each: list(chain.from_iterable(some)) for each, some in elements.items()
         }
         self._built: dict[tuple[str | None, str], Column] = {}
+        self._repeated: dict[tuple[str, str], Column] = {}
 
-    def columns(self, table: Sum, rule: Rule) -> list[Column]:
-        """Keys and addends of one sum."""
-        built = []
-        for key in table.key:
-            if isinstance(key, Subject):
-                built.append(self._spread(self._subjects, rule.each))
-            else:
-                built.append(self._value(rule.columns[key.name], rule.each))
-        built += [self._value(rule.columns.get(name, 0), rule.each) for name in table.adds]
-        return built
+    def keys(self, table: Sum, rule: Rule) -> list[Column]:
+        """The key columns of one sum."""
+        return [
+            self._spread("", self._subjects, rule.each)
+            if isinstance(key, Subject)
+            else self._filled(self._value(rule.columns[key.name], rule.each), rule.each)
+            for key in table.key
+        ]
 
-    def _value(self, expression: Expression, each: str | None) -> Column:
+    def values(self, table: Sum, rule: Rule) -> list[Column | int]:
+        """Addends and extremes of one sum."""
+        unset = dict.fromkeys(table.adds, 0)
+        unset |= {
+            name: UNSET[kind] for name, kind in zip((*table.earliest, *table.latest), table.extremes, strict=True)
+        }
+        return [self._value(rule.columns.get(name, nothing), rule.each) for name, nothing in unset.items()]
+
+    def _value(self, expression: Expression, each: str | None) -> Column | int:
         if isinstance(expression, int):
-            return np.full(len(self._rows[each]), expression, np.int64)
+            return expression
         if isinstance(expression, Product):
-            product = np.full(len(self._rows[each]), expression.sign, np.int64)
-            for field in expression.fields:
+            first, *others = expression.fields
+            product = self._field(first, each)
+            for field in others:
                 product = product * self._field(field, each)
-            return product
+            return -product if expression.sign < 0 else product
         return self._field(expression, each)
+
+    def _filled(self, value: Column | int, each: str | None) -> Column:
+        return np.full(len(self._rows[each]), value, np.int64) if isinstance(value, int) else value
 
     def _field(self, field: Field, each: str | None) -> Column:
         if len(field.path) == 1:
-            return self._spread(self._column(None, field.path[0]), each)
+            return self._spread(field.path[0], self._column(None, field.path[0]), each)
         return self._column(field.path[0], field.path[-1])
 
-    def _spread(self, column: Column, each: str | None) -> Column:
-        return column if each is None else np.repeat(column, self._counts[each])
+    def _spread(self, name: str, column: Column, each: str | None) -> Column:
+        if each is None:
+            return column
+        if (each, name) not in self._repeated:
+            self._repeated[each, name] = np.repeat(column, self._counts[each])
+        return self._repeated[each, name]
 
     def _column(self, each: str | None, name: str) -> Column:
-        column = self._built.get((each, name))
-        if column is None:
-            rows = self._rows[each]
-            values = map(attrgetter(name), rows)
-            if self._kinds[each, name] is not int:
-                texts = [text or "" for text in values]
-                values = map(self._codes(texts).__getitem__, texts)
-            column = self._built[each, name] = np.fromiter(values, np.int64, len(rows))
-        return column
+        if (each, name) not in self._built:
+            rows, kind = self._rows[each], self._kinds[each, name]
+            values = list(map(attrgetter(name), rows))
+            if kind is int:
+                column = np.fromiter(values, np.int64, len(rows))
+            elif kind is _INSTANT:
+                column = _milliseconds(values)
+            else:
+                column = self._codes(values if kind is str else [text or "" for text in values])
+            self._built[each, name] = column
+        return self._built[each, name]
+
+
+def _kind(event: type[Event], field: Field, *, text: bool) -> Any:
+    """How a field is decoded: texts get numbers, instants become milliseconds, whole numbers stay."""
+    annotation: Any = event.model_fields[field.path[0]].annotation
+    if len(field.path) > 1:
+        element = get_args(annotation)[0]
+        annotation = element.model_fields[field.path[-1]].annotation
+    if text:
+        return str | None if NoneType in get_args(annotation) else str
+    return _INSTANT if annotation in {datetime, AwareDatetime} else int
+
+
+def _decoded(kind: Any) -> Any:
+    return str if kind is _INSTANT else kind
+
+
+def _milliseconds(texts: list[str]) -> Column:
+    """Instants as they are stored (RFC 3339, in UTC) to milliseconds since 1970."""
+    # every stored instant ends with Z, which numpy would warn about
+    return np.array([text[:-1] for text in texts], "M8[ms]").astype(np.int64)

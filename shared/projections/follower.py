@@ -9,15 +9,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from shared.projections.generation import STORE, Generation
+from shared.projections.generation import Generation
 from shared.projections.page import TRANSIENT
-from shared.projections.progress import Batch
+from shared.projections.progress import STORE, Batch
+from shared.projections.replay import processes_for
 from shared.store import EventStore
 from shared.threads import in_thread
 
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE: Final = 5.0
+_FAR: Final = 1_000
+"""Events behind the head, from which on one replay costs less than the pages."""
 _REFRESH_EVERY: Final = 2.0
 """Seconds between refreshes of derived tables while catching up; at the head they follow each page."""
 
@@ -30,6 +33,7 @@ class Follower:
         self.generation = generation
         self._moved = moved
         self.failing: str | None = None
+        self._by_pages = False
 
     async def run(self) -> None:
         """Follow until cancelled. Transient errors pause and go on from the stored watermark."""
@@ -46,18 +50,37 @@ class Follower:
     async def _follow(self) -> None:
         generation = self.generation
         marks = await in_thread(generation.marks)
-        after = marks[STORE].position if STORE in marks else 0
+        after = await self._replayed(marks[STORE].position if STORE in marks else 0)
         await in_thread(generation.refresh)
         refreshed = time.monotonic()
         async for page in self._store.follow(after, types=generation.family.types):
             if page.events:
                 await in_thread(generation.apply, [Batch(*STORE, page.events, page.position, 0)])
-                at_head = page.position >= await self._store.position()
-                if at_head or time.monotonic() - refreshed > _REFRESH_EVERY:
+                behind = await self._store.position() - page.position
+                if not behind or time.monotonic() - refreshed > _REFRESH_EVERY:
                     await in_thread(generation.refresh)
                     refreshed = time.monotonic()
+                if behind > _FAR and not self._by_pages:
+                    return
             else:
                 await in_thread(generation.refresh)
                 generation.idle(page.position)
             self.failing = None
             self._moved()
+
+    async def _replayed(self, after: int) -> int:
+        """Work off what is far more than a page at once; how far that went."""
+        head = await self._store.position()
+        scan = self._store.scan(after, head) if head - after > _FAR else None
+        if scan is None:
+            return after
+        try:
+            await in_thread(self.generation.replay, scan, processes=processes_for(head - after))
+        except TRANSIENT:
+            raise
+        except Exception as error:  # noqa: BLE001, pages find the event and park it
+            log.warning("%s goes on page by page after %r", self.generation.family.name, error)
+            self._by_pages = True
+            return after
+        self._moved()
+        return head

@@ -15,14 +15,17 @@ import sqlalchemy as sa
 
 from shared.codec import Codec
 from shared.crashpoints import crashpoint
+from shared.errors import RapportError
 from shared.projections import locks, parking
 from shared.projections.family import Family
 from shared.projections.home import Place
 from shared.projections.page import Pages
-from shared.projections.progress import Batch, Mark, Progress, Source
+from shared.projections.progress import STORE, Batch, Mark, Progress, Source
 from shared.projections.refresh import Refresher
+from shared.projections.replay import Told
 from shared.projections.storage import Storage
 from shared.projections.words import Words
+from shared.sqlite_scan import Scan
 
 
 class Snapshot:
@@ -116,6 +119,26 @@ class Generation:
             self._words.committed()
         crashpoint("page.committed")
 
+    def replay(self, scan: Scan, *, processes: int = 1, told: Told = lambda *_: None) -> None:
+        """Go on to the end of a scan at once, in one transaction.
+
+        Raises:
+            RapportError: something has to be parked, or is; only pages, event by event, can see to that.
+        """
+        end = Batch(*STORE, (), scan.upto, 0)
+        with self._lock:
+            try:
+                with self.place.writer.begin() as db:
+                    marks = self._progress.locked(db, [end])
+                    self._check_replayable(db, marks[STORE], scan)
+                    applied = self._pages.replay(db, scan, processes, told)
+                    crashpoint("replay.folded")
+                    self._progress.move(db, [end], marks, applied)
+            except BaseException:
+                self._words.rolled_back()
+                raise
+            self._words.committed()
+
     def refresh(self) -> bool:
         """Bring the derived tables up to what was applied before, a transaction per chunk of groups.
 
@@ -175,16 +198,16 @@ class Generation:
         with self._lock:
             self.place.close()
 
+    def _check_replayable(self, db: sa.Connection, mark: Mark, scan: Scan) -> None:
+        if mark.position != scan.after or parking.count(db, self._storage):
+            raise RapportError(f"{self.place.name} is at {mark.position} and cannot be replayed from {scan.after}")
+
     def _marks(self, db: sa.Connection) -> dict[Source, Mark]:
         marks = self._progress.marks(db)
         known = marks.get(STORE, Mark(*STORE))
         if known.position == known.ready < self._idle:
             marks[STORE] = known._replace(position=self._idle, ready=self._idle)
         return marks
-
-
-STORE: Source = ("", 0)
-"""The store as a source: the topic without a name."""
 
 
 def ready(marks: Mapping[Source, Mark]) -> int:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from shared import crashpoints
 from shared.codec import Codec
-from shared.envelope import Recorded
+from shared.envelope import NO_STREAM, Draft, Head, Recorded
+from shared.errors import RapportError
 from shared.projections.family import Family
-from shared.projections.generation import STORE, Generation
+from shared.projections.generation import Generation
 from shared.projections.home import Home
-from shared.projections.progress import Batch
+from shared.projections.progress import STORE, Batch
+from shared.sqlite_files import open_durable
+from shared.sqlite_scan import Scan
+from shared.sqlite_store import create
+from shared.sqlite_writer import Append, Writer
 from shared.verify import Content, content
 
 PAGES: Final = (1, 7, 500)
@@ -44,8 +51,26 @@ class Kit:
         for partitions in PARTITIONS:
             rng = random.Random(seed)  # noqa: S311, a shuffle that a seed repeats
             self._same(f"{partitions} partitions", self._fold(self._shuffled(partitions, rng)))
+        for start in (0, len(self._history) // 2):
+            self._same(f"a replay from event {start} on", self._replayed(start))
         for place in self._places():
             self._same(f"a crash at {place}", self._crashing(place))
+
+    def _replayed(self, start: int) -> dict[str, tuple[int, str]]:
+        before, after = self._history[:start], self._history[start:]
+        generation = self._new()
+        try:
+            if before:
+                generation.apply([self._whole(before)])
+            with tempfile.TemporaryDirectory(prefix="rapport-kit-") as folder:
+                path = Path(folder) / "events.db"
+                write_log(path, self._history)
+                reached = before[-1].position if before else 0
+                generation.replay(Scan(path, reached, after[-1].position if after else reached))
+            generation.refresh()
+            return _tables(content(generation))
+        finally:
+            generation.close()
 
     def _same(self, way: str, found: dict[str, tuple[int, str]]) -> None:
         if found != self.expected:
@@ -132,6 +157,23 @@ class Kit:
 
     def _open(self) -> Generation:
         return Generation(self._family, 0, self._home.place(f"kit_{self._family.name}_{self._opened}"), self._codec)
+
+
+def write_log(path: Path, events: Sequence[Recorded]) -> None:
+    """Write events to a store's file under the positions that they have; the file is made."""
+    db = open_durable(path)
+    db.pragma("synchronous", "off")
+    create(db)
+    writer = Writer(db)
+    heads: dict[str, Head] = {}
+    for event in events:
+        writer.position = event.position - 1
+        draft = Draft(event.id, event.type, event.schema, event.subject, event.data, event.metadata)
+        (outcome,) = writer.commit([Append(event.stream, heads.get(event.stream, NO_STREAM), [draft])])
+        if isinstance(outcome, RapportError):
+            raise outcome
+        heads[event.stream] = Head(outcome[0].version, outcome[0].hash)
+    db.close()
 
 
 def hash_of(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -16,12 +17,17 @@ from shared.database_errors import AWAY
 from shared.envelope import Recorded
 from shared.errors import RapportError, Unreachable
 from shared.projections import bulk, documents, parking
+from shared.projections.additions import Addition
+from shared.projections.bulk import Column
 from shared.projections.family import Family
-from shared.projections.fold import Addition, Plan
-from shared.projections.progress import Applied, Batch, Mark, Source
+from shared.projections.fold import Plan
+from shared.projections.progress import STORE, Applied, Batch, Mark, Source
 from shared.projections.refresh import Refresher
+from shared.projections.replay import Replay, Told
 from shared.projections.storage import Storage
+from shared.projections.tables import Derived, Document, Sum
 from shared.projections.words import Words
+from shared.sqlite_scan import Scan
 
 TRANSIENT: Final = (
     *AWAY,
@@ -71,6 +77,18 @@ class Pages:
             return self._one_by_one(db, free)
         return Applied(Counter((batch.topic, batch.partition) for batch, _ in free), touched)
 
+    def replay(self, db: sa.Connection, scan: Scan, processes: int, told: Told) -> Applied:
+        """Apply everything that a scan reads; nothing may be parked."""
+        replayed = Replay(scan, self._family.sums, self._words, told)
+        touched = False
+        for sums in replayed.run(db, processes):
+            touched |= self.add(db, sums)
+        others = 0
+        for events in scan.events({type_ for table in self._family.documents for type_ in table.types}):
+            touched |= self._documents(db, events)
+            others += sum(event.type not in self._plans for event in events)
+        return Applied(Counter({STORE: replayed.events + others}), touched)
+
     def _above(self, batch: Batch, marks: Mapping[Source, Mark]) -> Iterator[Recorded]:
         """The family's events that the watermark has not seen; a repeat inside the batch counts as seen."""
         mark = marks.get((batch.topic, batch.partition))
@@ -108,38 +126,55 @@ class Pages:
         parking.park(db, self._storage, event, topic=batch.topic, partition=batch.partition, error=error)
 
     def _fold(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
-        codes = self._words.codes(db, {event.subject for event in events}) if self._plans else {}
+        """Whether derived tables have to follow."""
+        touched = self._documents(db, events)
+        crashpoint("page.documents")
+        return self.add(db, self._sums(db, events)) or touched
+
+    def _sums(self, db: sa.Connection, events: Sequence[Recorded]) -> dict[str, list[Column]]:
+        subjects = self._words.codes(db, {event.subject for event in events}) if self._plans else {}
         additions = {table.name: Addition(table) for table in self._family.sums}
         for type_, some in _by_type(events).items():
             if type_ in self._plans:
-                self._plans[type_].fold(
-                    np.fromiter((codes[event.subject] for event in some), np.int64, len(some)),
-                    [self._codec.current(event) for event in some],
-                    lambda texts: self._words.codes(db, texts),
-                    additions,
-                )
+                about = np.fromiter((subjects[event.subject] for event in some), np.int64, len(some))
+                payloads = [self._codec.current(event) for event in some]
+                for name, keys, values in self._plans[type_].fold(about, payloads, partial(self._codes, db)):
+                    additions[name].add(keys, values)
+        return {name: addition.columns() for name, addition in additions.items()}
+
+    def _codes(self, db: sa.Connection, texts: list[str]) -> Column:
+        known = self._words.codes(db, texts)
+        return np.fromiter(map(known.__getitem__, texts), np.int64, len(texts))
+
+    def add(self, db: sa.Connection, sums: Mapping[str, list[Column]]) -> bool:
+        """Write what events came to in the sums; whether derived tables have to follow."""
+        touched = False
+        for table in self._family.sums:
+            stored = self._storage.sums[table.name]
+            bulk.add(db, stored, sums[table.name], keys=len(table.key), extremes=table.extremes)
+        for derived in self._family.derived:
+            columns = [
+                sums[source.name][[column.name for column in source.key].index(derived.by)]
+                for source in derived.of
+                if isinstance(source, Sum)
+            ]
+            if columns:
+                touched |= self._touch(db, derived, np.unique(np.concatenate(columns)))
+        return touched
+
+    def _documents(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
+        touched = False
         for document in self._family.documents:
             documents.fold(db, self._storage.documents[document.name], document, events, self._codec)
-        crashpoint("page.documents")
-        written = {name: addition.rows() for name, addition in additions.items()}
-        for table in self._family.sums:
-            bulk.add(db, self._storage.sums[table.name], written[table.name], keys=len(table.key))
-        return self._touch(db, events, written)
-
-    def _touch(self, db: sa.Connection, events: Sequence[Recorded], written: dict[str, list[tuple[int, ...]]]) -> bool:
-        touched = False
         for derived in self._family.derived:
-            groups: set[int] = set()
-            for source in derived.of:
-                if source.name in written:
-                    by = [column.name for column in source.key].index(derived.by)  # type: ignore[union-attr]
-                    groups.update(row[by] for row in written[source.name])
-                else:
-                    about = {event.subject for event in events if event.type in source.types}
-                    groups.update(self._words.codes(db, about).values())
-            self._refresher.touch(db, derived, groups)
-            touched |= bool(groups)
+            read = {type_ for source in derived.of if isinstance(source, Document) for type_ in source.types}
+            about = self._words.codes(db, {event.subject for event in events if event.type in read})
+            touched |= self._touch(db, derived, np.unique(np.fromiter(about.values(), np.int64, len(about))))
         return touched
+
+    def _touch(self, db: sa.Connection, derived: Derived, groups: Column) -> bool:
+        self._refresher.touch(db, derived, groups)
+        return bool(len(groups))
 
 
 def _by_type(events: Sequence[Recorded]) -> dict[str, list[Recorded]]:

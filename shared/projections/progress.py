@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -13,7 +13,9 @@ from shared.projections import bulk
 from shared.projections.storage import Storage
 
 Source = tuple[str, int]
-"""A topic and a partition; the store is the topic without a name."""
+"""A topic and a partition."""
+STORE: Final[Source] = ("", 0)
+"""The store as a source: the topic without a name."""
 
 
 class Batch(NamedTuple):

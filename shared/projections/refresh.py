@@ -6,12 +6,14 @@ Each group remembers what it last contributed, so order, partitions, merges and 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, namedtuple
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 import sqlalchemy as sa
 
 from shared.projections import bulk, documents
+from shared.projections.bulk import Column
 from shared.projections.storage import Storage, is_coded
 from shared.projections.tables import Derived, Document, Sum
 from shared.projections.words import Words
@@ -30,9 +32,9 @@ class Refresher:
         self._storage = storage
         self._words = words
 
-    def touch(self, db: sa.Connection, table: Derived, codes: Iterable[int]) -> None:
+    def touch(self, db: sa.Connection, table: Derived, codes: Column) -> None:
         """Remember groups whose sums or documents changed, in the transaction that changed them."""
-        bulk.add(db, self._storage.touched[table.name], [(code, 1) for code in sorted(codes)], keys=1)
+        bulk.add(db, self._storage.touched[table.name], [codes, np.ones_like(codes)], keys=1)
 
     def chunk(self, db: sa.Connection, table: Derived, after: int) -> int | None:
         """Refresh some touched groups with codes above `after`; the last one's code. The caller holds the transaction.
@@ -84,7 +86,8 @@ class Refresher:
         for (key, number), value in difference.items():
             sums[key][number] += value
         rows = [(*key, *addends) for key, addends in sorted(sums.items()) if any(addends)]
-        bulk.add(db, self._storage.derived[table.name], rows, keys=len(table.key))
+        if rows:
+            bulk.add(db, self._storage.derived[table.name], list(np.array(rows, np.int64).T), keys=len(table.key))
 
     def _contributions(self, db: sa.Connection, table: Derived, codes: Sequence[int]) -> dict[int, Contribution]:
         if table.function is None:

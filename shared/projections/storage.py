@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from shared.projections.columns import TEXT, Key, Whole, sql_type
+from shared.projections.columns import TEXT, UNSET, Key, Whole, sql_type
 from shared.projections.family import Family
 from shared.projections.locks import exclusive
 from shared.projections.tables import Derived, Document, Sum, Table
@@ -80,7 +80,7 @@ class Storage:
 
     def _sum(self, table: Sum | Derived) -> sa.Table:
         columns = [(column.name, sa.BigInteger) for column in table.key] + [
-            (name, sa.BigInteger) for name in table.adds
+            (name, sa.BigInteger) for name in (table.values if isinstance(table, Sum) else table.adds)
         ]
         stored = self._table(f"{table.name}__sums", columns, primary=len(table.key))
         _index(stored, table)
@@ -113,6 +113,9 @@ def _view(table: Sum | Derived, stored: str) -> str:
         else:
             columns.append(f"s.{column.name} AS {column.name}")
     columns += [f"s.{name} AS {name}" for name in table.adds]
+    if isinstance(table, Sum):
+        for name, kind in zip((*table.earliest, *table.latest), table.extremes, strict=True):
+            columns.append(f"NULLIF(s.{name}, {UNSET[kind]}) AS {name}")
     return f"{table.name} AS SELECT {', '.join(columns)} FROM {stored} s {' '.join(joins)}"
 
 

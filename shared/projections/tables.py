@@ -30,15 +30,40 @@ class Rule(NamedTuple):
 
 
 class Sum:
-    """Integers added to keys. Commutative and invertible: late, cancelled and merged facts are additions."""
+    """Integers added to keys. Commutative and invertible: late, cancelled and merged facts are additions.
 
-    def __init__(self, name: str, *, key: Sequence[Key], adds: Sequence[str], indexes: Sequence[Index] = ()) -> None:
+    `earliest` and `latest` keep the smallest and largest of whole numbers or of instants (milliseconds since 1970),
+    None before the first. They cannot be taken back, and rows that have them stay: for what only ever happens.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        key: Sequence[Key],
+        adds: Sequence[str],
+        earliest: Sequence[str] = (),
+        latest: Sequence[str] = (),
+        indexes: Sequence[Index] = (),
+    ) -> None:
         self.name = name
         self.key = tuple(key)
         self.adds = tuple(adds)
+        self.earliest = tuple(earliest)
+        self.latest = tuple(latest)
         self.indexes = tuple(indexes)
         self.rules: list[Rule] = []
-        self.c = _view(name, _integers(self.key, self.adds))
+        self.c = _view(name, _integers(self.key, self.values))
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Its columns besides the key."""
+        return (*self.adds, *self.earliest, *self.latest)
+
+    @property
+    def extremes(self) -> list[str]:
+        """How the last columns merge: `min` for each of `earliest`, `max` for each of `latest`."""
+        return ["min"] * len(self.earliest) + ["max"] * len(self.latest)
 
     @property
     def types(self) -> frozenset[str]:
@@ -51,7 +76,7 @@ class Sum:
         given = {column.name for column in self.key if not isinstance(column, Subject)}
         if missing := given - columns.keys():
             raise TypeError(f"{self.name}: {event.type} gives no {', '.join(sorted(missing))}")
-        if unknown := columns.keys() - given - set(self.adds):
+        if unknown := columns.keys() - given - set(self.values):
             raise TypeError(f"{self.name} has no column {', '.join(sorted(unknown))}")
         for field in (field for expression in columns.values() for field in fields_of(expression)):
             _check_field(self.name, event, field, listed)
@@ -64,7 +89,8 @@ class Sum:
             + ",".join(f"{name}={rule.columns[name]}" for name in sorted(rule.columns))
             for rule in self.rules
         )
-        return f"sum {self.name} {_columns(self.key)} {self.adds} {rules}"
+        extremes = f" {self.earliest} {self.latest}" if self.extremes else ""
+        return f"sum {self.name} {_columns(self.key)} {self.adds}{extremes} {rules}"
 
 
 Handler = Callable[[Any, Any, Recorded], Any]
@@ -166,7 +192,8 @@ class _Columns:
 
     def __getattr__(self, name: str) -> sa.ColumnClause[Any]:
         try:
-            return self.columns[name]
+            columns: Mapping[str, sa.ColumnClause[Any]] = vars(self)["columns"]  # none yet while it is unpickled
+            return columns[name]
         except KeyError:
             raise AttributeError(name) from None
 

@@ -24,8 +24,8 @@ from shared.envelope import Recorded
 from shared.ids import imported
 from shared.keyring import SqliteKeyring
 from shared.moving.move import move
-from shared.projections.generation import STORE, Generation
-from shared.projections.progress import Batch
+from shared.projections.generation import Generation
+from shared.projections.progress import STORE, Batch
 from shared.projections.sqlite_home import SqliteHome
 from shared.settings import Settings
 from shared.sqlite_store import SqliteStore

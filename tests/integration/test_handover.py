@@ -12,7 +12,8 @@ from topics_kit import SERVICES, fill, mixed, relayed, relaying, running, until
 from shared.consumer import KafkaFollower
 from shared.handover import build
 from shared.kafka_feed import KafkaFeed
-from shared.projections.generation import STORE, Generation
+from shared.projections.generation import Generation
+from shared.projections.progress import STORE
 from shared.sqlite_store import SqliteStore
 from shared.topic_ends import TopicEnds, topic_ends
 from shared.topics import PARTITIONS

@@ -9,8 +9,8 @@ import pytest
 from shared.codec import Codec
 from shared.kafka_feed import KafkaFeed
 from shared.keyring import SqliteKeyring
-from shared.projections.generation import STORE, Generation
-from shared.projections.progress import Batch, Mark
+from shared.projections.generation import Generation
+from shared.projections.progress import STORE, Batch, Mark
 from shared.topic_ends import TopicEnds
 from shared.topics import PARTITIONS, partition, topic
 

@@ -1,0 +1,224 @@
+"""Bringing a generation a long way forward at once: the log is folded in memory, by several processes if wanted.
+
+Each process folds the subjects of its share; what it sends is added up and written in key order, with the watermark,
+in one transaction. The fold is that of live pages; what is saved is reading whole events and writing the same rows
+once a page.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Final, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+
+from shared.errors import RapportError
+from shared.events import event_class, upcast
+from shared.projections.additions import Addition
+from shared.projections.bulk import Column
+from shared.projections.columns import Subject
+from shared.projections.fold import Plan
+from shared.projections.storage import is_coded
+from shared.projections.tables import Sum
+from shared.projections.words import Words
+from shared.sqlite_scan import Scan, Share
+
+_ROWS_IN_MEMORY: Final = 8_000_000
+"""Rows of all sums that a process keeps; what is more is handed over to be written, and added up there."""
+
+_EVENTS_A_PROCESS: Final = 200_000
+"""Starting a process takes a second or two, in which as many events are folded."""
+
+Told = Callable[[int, int], None]
+"""Told how far the log was folded, and how far it goes."""
+
+
+class Part(NamedTuple):
+    """What a share of the log came to since the part before: texts by local number, and columns of the sums."""
+
+    position: int
+    events: int
+    texts: list[str]
+    sums: Mapping[str, list[Column]]
+
+
+def processes_for(events: int) -> int:
+    """How many processes a replay of so many events is worth."""
+    return min(os.cpu_count() or 1, 1 + events // _EVENTS_A_PROCESS)
+
+
+class _Texts(dict[str, int]):
+    """Numbers for texts, in the order of first sight."""
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        return number
+
+    def numbers(self, texts: list[str]) -> Column:
+        return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
+
+
+def fold(scan: Scan, sums: Sequence[Sum], share: Share) -> Iterator[Part]:
+    """Fold a share of the log: a part for each slice, with sums in it when memory is full and at the end."""
+    plans = {type_: Plan(type_, sums) for table in sums for type_ in table.types}
+    additions = {table.name: Addition(table) for table in sums}
+    texts = _Texts()
+    told = 0
+    for slice_ in scan.slices(plans.keys(), share):
+        events = 0
+        for (type_, schema), (subjects, payloads) in slice_.events.items():
+            events += len(payloads)
+            for name, keys, values in plans[type_].fold(subjects, _current(type_, schema, payloads), texts.numbers):
+                additions[name].add(keys, values)
+        full = sum(map(len, additions.values())) > _ROWS_IN_MEMORY
+        sent: dict[str, list[Column]] = {}
+        if full or slice_.position == scan.upto:
+            sent = {name: addition.columns() for name, addition in additions.items()}
+            additions = {table.name: Addition(table) for table in sums}
+        yield Part(slice_.position, events, list(texts)[told:], sent)
+        told = len(texts)
+
+
+class Replay:
+    """Folds the log by `processes` and gives the sums in the words of one generation."""
+
+    def __init__(self, scan: Scan, sums: Sequence[Sum], words: Words, told: Told) -> None:
+        self.events = 0
+        self._scan = scan
+        self._sums = sums
+        self._words = words
+        self._told = told
+        self._texts: dict[int, list[str]] = defaultdict(list)
+        self._folded: dict[int, int] = {}
+
+    def run(self, db: sa.Connection, processes: int) -> Iterator[dict[str, list[Column]]]:
+        """The columns of all sums, more than once if they do not fit into memory."""
+        gathered = {table.name: Addition(table) for table in self._sums}
+        with _parts(self._scan, self._sums, processes) as parts:
+            for worker, part in parts:
+                self._texts[worker] += part.texts
+                self._folded[worker] = part.position
+                self.events += part.events
+                if len(self._folded) == processes:
+                    self._told(min(self._folded.values()), self._scan.upto)
+                if part.sums:
+                    self._gather(db, self._texts[worker], part.sums, gathered)
+                if sum(map(len, gathered.values())) > _ROWS_IN_MEMORY:
+                    yield {name: addition.columns() for name, addition in gathered.items()}
+                    gathered = {table.name: Addition(table) for table in self._sums}
+        yield {name: addition.columns() for name, addition in gathered.items()}
+
+    def _gather(
+        self,
+        db: sa.Connection,
+        texts: Sequence[str],
+        sums: Mapping[str, list[Column]],
+        gathered: Mapping[str, Addition],
+    ) -> None:
+        """Add up columns, with the generation's codes instead of the worker's and the store's numbers."""
+        abouts = [sums[table.name][n] for table in self._sums for n, key in enumerate(table.key) if _is_subject(key)]
+        numbers = _distinct(abouts)
+        subjects = self._codes(db, numbers, self._scan.subjects(numbers))
+        others = self._codes(db, np.arange(len(texts)), texts)
+        for table in self._sums:
+            columns, width = sums[table.name], len(table.key)
+            keys = [
+                (subjects if _is_subject(key) else others)[column] if is_coded(key) else column
+                for key, column in zip(table.key, columns[:width], strict=True)
+            ]
+            gathered[table.name].add(keys, columns[width:])
+
+    def _codes(self, db: sa.Connection, numbers: Column, texts: Sequence[str]) -> Column:
+        known = self._words.codes(db, texts)
+        codes = np.zeros(int(numbers.max()) + 1 if len(numbers) else 0, np.int64)
+        codes[numbers] = np.fromiter(map(known.__getitem__, texts), np.int64, len(texts))
+        return codes
+
+
+def _distinct(columns: Sequence[Column]) -> Column:
+    seen = np.zeros(max((int(column.max()) + 1 for column in columns if len(column)), default=0), bool)
+    for column in columns:
+        seen[column] = True
+    return np.flatnonzero(seen)
+
+
+def _is_subject(key: object) -> bool:
+    return isinstance(key, Subject)
+
+
+def _current(type_: str, schema: int, payloads: list[bytes]) -> list[bytes]:
+    if schema == event_class(type_).schema_version:
+        return payloads
+    return [json.dumps(upcast(type_, schema, json.loads(payload))).encode() for payload in payloads]
+
+
+@contextmanager
+def _parts(scan: Scan, sums: Sequence[Sum], processes: int) -> Iterator[Iterable[tuple[int, Part]]]:
+    if processes == 1:
+        with _uncollected():
+            yield ((0, part) for part in fold(scan, sums, Share()))
+        return
+    # a process with threads must not be forked: a lock that one of them holds would stay locked in the child
+    forks = threading.active_count() == 1
+    context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
+    pipes = [context.Pipe(duplex=False) for _ in range(processes)]
+    workers = [
+        context.Process(target=_work, args=(to_us, scan, sums, Share(number, processes)), daemon=True)
+        for number, (_, to_us) in enumerate(pipes)
+    ]
+    try:
+        for worker, (_, to_us) in zip(workers, pipes, strict=True):
+            worker.start()
+            to_us.close()
+        yield _received([from_them for from_them, _ in pipes])
+    finally:
+        for worker in workers:
+            worker.terminate()
+            worker.join()
+
+
+def _work(to_parent: Connection, scan: Scan, sums: Sequence[Sum], share: Share) -> None:
+    gc.freeze()
+    gc.disable()  # what is folded has no cycles, and looking for them costs a fifth of the time
+    try:
+        for part in fold(scan, sums, share):
+            to_parent.send(part)
+        to_parent.send(None)
+    except Exception as error:  # noqa: BLE001, the parent raises it
+        to_parent.send(f"{type(error).__name__}: {error}")
+
+
+def _received(pipes: list[Connection]) -> Iterator[tuple[int, Part]]:
+    numbers = {pipe: number for number, pipe in enumerate(pipes)}
+    while numbers:
+        for pipe in [pipe for pipe in wait(list(numbers)) if isinstance(pipe, Connection)]:
+            try:
+                part = pipe.recv()
+            except EOFError:
+                raise RapportError("a process that folds the log has died") from None
+            if part is None:
+                del numbers[pipe]
+            elif isinstance(part, Part):
+                yield numbers[pipe], part
+            else:
+                raise RapportError(part)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
