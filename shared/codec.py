@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from shared.envelope import Recorded
 from shared.errors import UnreadableEvent
@@ -27,7 +28,7 @@ class Codec:
         for field in event.personal:
             if data[field] is not None:
                 data[field] = seal(self._keyring.key(subject), data[field], event_id=event_id.bytes, field=field)
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return to_json(data)
 
     def decode(self, recorded: Recorded) -> Event:
         """The event, upcast to its current shape; UnreadableEvent names what is wrong and where."""

@@ -26,7 +26,7 @@ from services.contacts.sources import Source
 from shared.clock import date_of
 from shared.errors import Refused
 from shared.projections import Snapshot
-from shared.web import cursors, guard
+from shared.web import command_route, cursors
 from shared.web.bodies import Sent
 from shared.web.commands import POSITION_HEADER, Accepted, Asked, Expected, etag
 from shared.web.cursors import Cursor, Limit
@@ -34,7 +34,7 @@ from shared.web.guard import may
 from shared.web.serving import Here, read
 from shared.web.tokens import After
 
-router = guard.router(prefix="/api/v1", tags=["customers"])
+router = command_route.router(prefix="/api/v1", tags=["customers"])
 Point = Annotated[int, Path(ge=1, description="The contact point's number.")]
 
 

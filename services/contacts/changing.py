@@ -20,7 +20,7 @@ def answers(here: Platform) -> Answers:
 async def register(log: Log, new: NewCustomer, context: Context) -> tuple[UUID, Outcome]:
     """Register a customer under an id that follows from the command's."""
     id_ = ids.created(context.command_id, "customer")
-    command = RegisterCustomer(customer_id=id_, **dict(new))
+    command = RegisterCustomer(customer_id=id_, **vars(new))
     return id_, await handle(log, customer, id_, command, context=context)
 
 

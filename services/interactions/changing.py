@@ -20,7 +20,7 @@ def answers(here: Platform) -> Answers:
 async def record(log: Log, new: NewInteraction, context: Context) -> tuple[UUID, Outcome]:
     """Record an interaction under an id that follows from the command's; its handler is whoever asks if not said."""
     id_ = ids.created(context.command_id, "interaction")
-    said = dict(new) | {"handler": new.handler or context.actor}
+    said = vars(new) | {"handler": new.handler or context.actor}
     return id_, await handle(log, interaction, id_, RecordInteraction(interaction_id=id_, **said), context=context)
 
 

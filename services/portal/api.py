@@ -16,7 +16,7 @@ from services.portal.order import CancelOrder, NewOrder, RefundOrder, order
 from services.portal.orders import OrderDetail, OrderSummary, Status
 from shared.errors import Refused
 from shared.values import Code
-from shared.web import guard
+from shared.web import command_route
 from shared.web.bodies import Sent
 from shared.web.commands import POSITION_HEADER, Accepted, Asked, Expected, etag
 from shared.web.cursors import Cursor, Limit, encode
@@ -24,7 +24,7 @@ from shared.web.guard import may
 from shared.web.serving import Here, read
 from shared.web.tokens import After
 
-router = guard.router(prefix="/api/v1", tags=["orders"])
+router = command_route.router(prefix="/api/v1", tags=["orders"])
 
 
 class OrderPage(BaseModel):

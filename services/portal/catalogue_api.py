@@ -15,7 +15,7 @@ from services.portal.product import DelistProduct, ListProduct, PriceProduct, pr
 from shared.decider import handle
 from shared.errors import Refused
 from shared.ids import imported
-from shared.web import guard
+from shared.web import command_route
 from shared.web.bodies import Sent
 from shared.web.commands import Accepted, Asked, Expected, etag
 from shared.web.cursors import Cursor, Limit, encode
@@ -23,7 +23,7 @@ from shared.web.guard import may
 from shared.web.serving import Here, read
 from shared.web.tokens import After
 
-router = guard.router(prefix="/api/v1", tags=["catalogue"])
+router = command_route.router(prefix="/api/v1", tags=["catalogue"])
 
 
 class ProductPage(BaseModel):

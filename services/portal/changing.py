@@ -25,14 +25,14 @@ def answers(here: Platform) -> Answers:
 async def place(log: Log, new: NewOrder, context: Context) -> tuple[UUID, Outcome]:
     """Place an order; one that names its number is the one order of that number and source."""
     id_ = imported("order", new.source, new.number) if new.number else created(context.command_id, "order")
-    return id_, await handle(log, order, id_, PlaceOrder(order_id=id_, **dict(new)), context=context)
+    return id_, await handle(log, order, id_, PlaceOrder(order_id=id_, **vars(new)), context=context)
 
 
 async def issue(log: Log, new: NewCreditNote, context: Context) -> tuple[UUID, Outcome]:
     """Issue a credit note; one that names its number is the one credit note of that number and source."""
     kind = "credit-note"
     id_ = imported(kind, new.source, new.number) if new.number else created(context.command_id, kind)
-    return id_, await handle(log, credit_note, id_, IssueCredit(credit_note_id=id_, **dict(new)), context=context)
+    return id_, await handle(log, credit_note, id_, IssueCredit(credit_note_id=id_, **vars(new)), context=context)
 
 
 async def edit(log: Log, decider: Decider[C, S], id_: UUID, command: C, context: Context, expected: int) -> Outcome:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.types import ASGIApp, Lifespan
 
 from shared.web import problems
+from shared.web.command_route import CommandPaths
 from shared.web.guard import Authentication, GuardedRoute, Identities, may, require_declarations
 from shared.web.problems import Correlated, Page
 from shared.web.security import BODY_SECONDS, MIB, BodyLimits, SameOrigin, SaneRequests, SecurityHeaders
@@ -93,7 +94,7 @@ def harden(
         TypeError: a route does not declare who may call it.
     """
     require_declarations(app)
-    served: ASGIApp = Authentication(app, identities)
+    served: ASGIApp = Authentication(CommandPaths(app), identities)
     served = BodyLimits(served, body_limit, larger_bodies, body_seconds)
     served = SameOrigin(served)
     served = SaneRequests(served)

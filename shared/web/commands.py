@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from shared.decider import Context, Outcome
 from shared.ids import NS
-from shared.web import guard, tokens
+from shared.web import guard, headers, tokens
 from shared.web.problems import Problem, correlation_id
 from shared.web.tokens import Token
 
@@ -35,7 +35,7 @@ def context_of(request: Request, key: str | None, target: str | None = None) -> 
     if key is None or not _KEY.fullmatch(key):
         raise Problem.of_field(400, "Idempotency-Key", "must be sent with a command: 1 to 255 visible ASCII characters")
     actor = guard.principal(request).actor
-    traceparent = request.headers.get("traceparent", "")
+    traceparent = headers.sent(request.scope, b"traceparent") or ""
     return Context(
         actor=actor,
         command_id=uuid5(NS, f"{actor}\n{target or request.scope['path']}\n{key}"),
@@ -44,16 +44,17 @@ def context_of(request: Request, key: str | None, target: str | None = None) -> 
     )
 
 
-def _asked(
+async def asked(
     request: Request,
     idempotency_key: Annotated[str | None, Header(description="Repeat it to repeat the request safely.")] = None,
 ) -> Context:
-    if len(request.headers.getlist("idempotency-key")) > 1:
+    """What `Asked` gives."""
+    if [name for name, _ in request.scope["headers"]].count(b"idempotency-key") > 1:
         raise Problem.of_field(400, "Idempotency-Key", "must be sent once")
     return context_of(request, idempotency_key)
 
 
-def _expected(
+async def _expected(
     if_match: Annotated[str | None, Header(description='The version that the edit is based on, e.g. `"3"`.')] = None,
 ) -> int:
     if if_match is None:
@@ -64,7 +65,7 @@ def _expected(
     return int(version.group(1))
 
 
-Asked = Annotated[Context, Depends(_asked)]
+Asked = Annotated[Context, Depends(asked)]
 """The context of a command, as an endpoint's parameter; 400 without an `Idempotency-Key`."""
 
 Expected = Annotated[int, Depends(_expected)]

@@ -43,7 +43,7 @@ def decode(text: str) -> Place:
         raise Problem.of_field(400, "cursor", "must be the `next` of an earlier page") from None
 
 
-def _cursor(
+async def _cursor(
     cursor: Annotated[str | None, Query(description="The `next` of the page before; the first page without.")] = None,
 ) -> Place | None:
     return decode(cursor) if cursor else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar, cast, get_args
@@ -11,13 +10,14 @@ from urllib.parse import quote
 from fastapi import APIRouter
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.web.bodies import check_body, checked, takes_json
+from shared.web import headers
+from shared.web.bodies import JsonRequest, check_body, checked, takes_json
+from shared.web.lookups import Lookups
 from shared.web.problems import Problem, wants_html
 
 Kind = Literal["staff", "service", "cli", "customer"]
@@ -103,22 +103,26 @@ class GuardedRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request if its caller may, else answer 401, 403 or the way to the sign-in page."""
-        request = Request(scope)
-        caller = find_principal(request)
+        caller = scope.get("state", {}).get("principal")
         if allows(self.who, caller):
-            await super().handle(scope, receive, send)
+            await self.serve(scope, receive, send)
         elif caller is None:
-            await _to_sign_in(request)(scope, receive, send)
+            await _to_sign_in(Request(scope))(scope, receive, send)
         else:
             needed = " or ".join(sorted(self.who)) + " or admin"
             raise Problem(403, "Not allowed", f"This needs the role {needed}; you are {caller.role}.")
 
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request of a caller who may."""
+        await super().handle(scope, receive, send)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler of FastAPI, given a request that reads JSON strictly."""
         handler = super().get_route_handler()
+        strict = takes_json(self)
 
         async def strictly(request: Request) -> Response:
-            return await handler(await checked(request) if takes_json(self) else request)
+            return await handler(JsonRequest(request, await checked(request)) if strict else request)
 
         return strictly
 
@@ -179,7 +183,8 @@ class Authentication:
 
     def __init__(self, app: ASGIApp, identities: Identities) -> None:
         self._app = app
-        self._identities = identities
+        self._tokens = Lookups(identities.token)
+        self._sessions = Lookups(identities.session)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request with `scope["state"]["principal"]` set."""
@@ -190,11 +195,11 @@ class Authentication:
         await self._app(scope, receive, send)
 
     async def _identify(self, scope: Scope) -> Principal | None:
-        scheme, _, secret = Headers(scope=scope).get("authorization", "").partition(" ")
+        scheme, _, secret = (headers.sent(scope, b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer":
-            return await asyncio.to_thread(self._identities.token, secret.strip())
+            return await self._tokens.find(secret.strip())
         session_id = session_cookie(scope)
-        return await asyncio.to_thread(self._identities.session, session_id) if session_id else None
+        return await self._sessions.find(session_id) if session_id else None
 
 
 def cookie_name(scope: Scope) -> str:
@@ -204,7 +209,7 @@ def cookie_name(scope: Scope) -> str:
 
 def session_cookie(scope: Scope) -> str | None:
     """The session id that the browser sent."""
-    return cookie_parser(Headers(scope=scope).get("cookie", "")).get(cookie_name(scope))
+    return cookie_parser(headers.sent(scope, b"cookie") or "").get(cookie_name(scope))
 
 
 def as_cli(app: ASGIApp, user: str) -> ASGIApp:

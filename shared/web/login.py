@@ -24,7 +24,7 @@ _TOO_MANY: Final = N_("Too many tries. Wait %(seconds)s seconds, then try again.
 _NOT_THE_SAME: Final = N_("is not the same as the new password")
 
 
-def _accounts(request: Request) -> Accounts:
+async def _accounts(request: Request) -> Accounts:
     return platform(request).accounts
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,7 +16,7 @@ from shared import status
 from shared.envelope import Recorded, as_json
 from shared.errors import UnreadableEvent
 from shared.events import registered
-from shared.service import Platform, platform
+from shared.service import Platform
 from shared.values import Name
 from shared.verify import verify
 from shared.web import guard
@@ -24,11 +24,11 @@ from shared.web.bodies import Sent
 from shared.web.freshness import fresh
 from shared.web.guard import Role, may, principal
 from shared.web.problems import Problem
+from shared.web.serving import Here
 from shared.web.tokens import After
 
 router = guard.router(prefix="/api/v1")
 probes = guard.router()
-Here = Annotated[Platform, Depends(platform)]
 NDJSON = "application/x-ndjson"
 MAX_WAIT = 60.0
 

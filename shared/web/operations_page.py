@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from shared import status
-from shared.service import Platform, platform
 from shared.web import guard
 from shared.web.freshness import freshness
 from shared.web.guard import may
+from shared.web.serving import Here
 
 router = guard.router(include_in_schema=False)
 
@@ -26,7 +23,7 @@ async def home() -> RedirectResponse:
 
 @router.get("/operations/")
 @may("operator", "manager", "analyst")
-async def operations(request: Request, here: Annotated[Platform, Depends(platform)]) -> HTMLResponse:
+async def operations(request: Request, here: Here) -> HTMLResponse:
     """Whether anything is behind, stuck or parked."""
     families = [generation.family for generation in here.models.generations]
     return request.app.state.shell.page(  # type: ignore[no-any-return]

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,8 +30,9 @@ from shared.errors import (
     TooLarge,
     Unreachable,
 )
+from shared.web import headers
 
-CORRELATION_HEADER: Final = "X-Correlation-Id"
+_CORRELATION: Final = b"x-correlation-id"
 MAX_ERRORS: Final = 50
 MAX_TEXT: Final = 300
 _REFUSED: Final = {"invalid": 422, "conflict": 409, "missing": 404}
@@ -117,7 +117,7 @@ def correlation_id(scope: Scope) -> UUID:
     """The id that ties this request to its log lines, its events and its answer."""
     state = scope.setdefault("state", {})
     if "correlation_id" not in state:
-        state["correlation_id"] = _sent_id(Headers(scope=scope).get(CORRELATION_HEADER)) or uuid4()
+        state["correlation_id"] = _sent_id(headers.sent(scope, _CORRELATION)) or uuid4()
     found: UUID = state["correlation_id"]
     return found
 
@@ -126,7 +126,7 @@ def wants_html(scope: Scope) -> bool:
     """Whether a browser asks for a page: HTML is accepted before JSON, outside an API path."""
     if "/api/" in scope["path"]:
         return False
-    for part in Headers(scope=scope).get("accept", "").lower().split(","):
+    for part in (headers.sent(scope, b"accept") or "").lower().split(","):
         kind = part.partition(";")[0].strip()
         if kind == "text/html":
             return True
@@ -171,7 +171,7 @@ class Correlated:
             nonlocal started, finished
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[CORRELATION_HEADER] = str(identity)
+                headers.put(message, [(_CORRELATION, str(identity).encode())], {_CORRELATION})
             elif message["type"] == "http.response.body":
                 finished = not message.get("more_body", False)
             await send(message)
@@ -182,12 +182,12 @@ class Correlated:
             if started:
                 raise
             await _as_problem(error).response(identity)(scope, receive, echo)
-        except Exception:
+        except Exception as error:
             _log.exception("request failed: correlation_id=%s method=%s", identity, scope["method"])
             if started and not finished:
                 raise
             if not started:
-                await Problem(500).response(identity)(scope, receive, echo)
+                await _as_problem(error).response(identity)(scope, receive, echo)
 
 
 def _sent_id(text: str | None) -> UUID | None:
@@ -202,7 +202,7 @@ def _as_problem(error: Exception) -> Problem:
         case Problem():
             return error
         case RequestValidationError():
-            return _invalid(error.errors())
+            return invalid(error.errors())
         case HTTPException(status_code=status):
             phrase = HTTPStatus(status).phrase
             detail = printable(error.detail)
@@ -231,8 +231,11 @@ def _of_tree(error: RapportError) -> Problem:
     return Problem(status, detail=detail, headers={"Retry-After": "1"} if status in _REPEATABLE else None)
 
 
-def _invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
-    """One entry per field, and never what was sent: it may not be JSON, nor ours to show."""
+def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
+    """The problem with what Pydantic refused: one entry per field, and never what was sent.
+
+    What was sent may not be JSON, nor ours to show.
+    """
     told: dict[str, FieldError] = {}
     for error in errors:
         field = _field(error["loc"])

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.web import headers
 from shared.web.problems import Problem, correlation_id
 
 MIB: Final = 1024 * 1024
@@ -22,13 +22,16 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
-_HEADERS: Final = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+_HEADERS: Final = [
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+_NAMES: Final = frozenset(name for name, _ in _HEADERS)
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
 _CLOSE: Final = {"Connection": "close"}
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_IN_QUERY: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL_IN_HEADER: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -45,9 +48,9 @@ class SecurityHeaders:
 
         async def protect(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
-                headers.setdefault("Cache-Control", "no-store")
+                headers.put(message, _HEADERS, _NAMES)
+                if b"cache-control" not in dict(message["headers"]):
+                    message["headers"].append(_NOT_KEPT)
             await send(message)
 
         await self._app(scope, receive, protect if scope["type"] == "http" else send)
@@ -62,7 +65,7 @@ class SaneRequests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or raise its problem."""
         if scope["type"] == "http":
-            _check_headers(scope["headers"])
+            _check_headers(scope["headers"], headers.first(scope))
             _check_target(scope)
         await self._app(scope, receive, send)
 
@@ -79,12 +82,11 @@ class SameOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or raise its problem."""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            headers = Headers(scope=scope)
-            site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+            site, origin = headers.sent(scope, b"sec-fetch-site"), headers.sent(scope, b"origin")
             if site is not None:
                 ours = site in {"same-origin", "none"}
             else:
-                ours = origin is None or _authority(origin) == headers.get("host")
+                ours = origin is None or _authority(origin) == headers.sent(scope, b"host")
             if not ours:
                 raise Problem(403, "Cross-origin request refused", "Open the page of this site and try again there.")
         await self._app(scope, receive, send)
@@ -114,7 +116,7 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         limit = self._larger.get(scope["path"], self._limit)
-        if int(Headers(scope=scope).get("content-length", "0")) > limit:
+        if int(headers.sent(scope, b"content-length") or "0") > limit:
             raise _too_large(limit)
         body = _Body(receive, send, limit, self._seconds)
         try:
@@ -167,20 +169,20 @@ class _Body:
             await self._send(message)
 
 
-def _check_headers(headers: list[tuple[bytes, bytes]]) -> None:
-    if sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEADER_BYTES:
+def _check_headers(sent: headers.Pairs, values: Mapping[bytes, bytes]) -> None:
+    names = [name for name, _ in sent]
+    all_values = b"".join([value for _, value in sent])
+    if sum(map(len, names)) + len(all_values) + 4 * len(sent) > MAX_HEADER_BYTES:
         raise Problem(431, headers=_CLOSE)
-    names = [name.lower() for name, _ in headers]
-    values = {name.lower(): value for name, value in headers}
     if names.count(b"host") != 1 or not values[b"host"]:
         raise _malformed("Host", "must be sent once")
     if names.count(b"content-length") + names.count(b"transfer-encoding") > 1:
         raise _malformed("Content-Length", "must be sent once, and not with Transfer-Encoding")
-    if not re.fullmatch(rb"[0-9]{1,18}", values.get(b"content-length", b"0")):
+    if not _LENGTH.fullmatch(values.get(b"content-length", b"0")):
         raise _malformed("Content-Length", "must be a number of bytes")
     if values.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
         raise _malformed("Transfer-Encoding", "must be chunked")
-    if any(_CONTROL_IN_HEADER.search(value) for _, value in headers):
+    if _CONTROL_IN_HEADER.search(all_values):
         raise Problem(400, detail="A header holds control characters.", headers=_CLOSE)
 
 

@@ -17,11 +17,17 @@ from shared.web.tokens import Token
 
 Answer = TypeVar("Answer")
 
-Here = Annotated[Platform, Depends(platform)]
+
+# FastAPI calls a plain function in a thread, and awaits a coroutine where it is: none of these waits for anything.
+async def _platform(request: Request) -> Platform:
+    return platform(request)
+
+
+Here = Annotated[Platform, Depends(_platform)]
 """The platform, as an endpoint's parameter."""
 
 
-def _shell(request: Request) -> Shell:
+async def _shell(request: Request) -> Shell:
     return cast("Shell", request.app.state.shell)
 
 

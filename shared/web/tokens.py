@@ -47,7 +47,7 @@ def decode(text: str) -> Token:
         raise Problem.of_field(400, "after", _BAD) from None
 
 
-def _after(
+async def _after(
     after: Annotated[str | None, Query(description="Wait until the view holds this position token.")] = None,
 ) -> Token | None:
     return decode(after) if after else None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.decider import Outcome
-from shared.web import guard, problems, tokens
+from shared.web import command_route, problems, tokens
 from shared.web.commands import Accepted, Answers, Asked, Expected
 from shared.web.guard import as_cli, may
 from shared.web.problems import Correlated, Problem
@@ -26,7 +26,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 @pytest.fixture
 def app():
-    routes = guard.router()
+    routes = command_route.router()
     answers = Answers(STORE, "crm.contacts.v1")
 
     @routes.post("/things/{name}")
