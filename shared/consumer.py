@@ -28,14 +28,19 @@ from shared.derived_refresh import DerivedRefresh
 from shared.errors import RapportError
 from shared.idle_offsets import IdleOffsets
 from shared.polled import batch, place_of
+from shared.polled_events import Reader
 from shared.projections.generation import Generation
 from shared.projections.progress import Mark, Source
 from shared.threads import in_thread
 from shared.topics import create_topics, services_of, topic
+from shared.whole_batches import whole_batches
 
-_PAGE_RECORDS: Final = 5_000
-_MANY: Final = 1_000
-"""Records in a page that tell of a backlog: derived tables then wait, to be refreshed once for many pages."""
+_PAGE_BYTES: Final = 16 * 1024 * 1024
+"""What one fetch brings at most, and one transaction applies. Behind the head that is about half a second's work, and
+as much is fetched meanwhile; at the head it is what there is, at once."""
+_PARTITION_BYTES: Final = 4 * 1024 * 1024
+_MUCH: Final = 1024 * 1024
+"""Bytes in a page that tell of a backlog: derived tables then wait, to be refreshed once for many pages."""
 _POLL_MS: Final = 20
 """FastStream sleeps this long when there was nothing, so it is what an event waits at most."""
 _SESSION_MS: Final = 10_000
@@ -71,7 +76,7 @@ class KafkaFollower:
     ) -> None:
         self.generation = generation
         self._failing: str | None = "has not begun"
-        self._store_id = store_id
+        self._reader = Reader(store_id, generation.family.types)
         self._bootstrap = bootstrap
         self._group = group
         self._instance = instance
@@ -120,7 +125,8 @@ class KafkaFollower:
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
             batch=True,
-            max_records=_PAGE_RECORDS,
+            fetch_max_bytes=_PAGE_BYTES,
+            max_partition_fetch_bytes=_PARTITION_BYTES,
             batch_timeout_ms=_POLL_MS,
             max_workers=1,
             ack_policy=AckPolicy.NACK_ON_ERROR,
@@ -131,7 +137,8 @@ class KafkaFollower:
         self._subscriber(self._page)
         try:
             async with asyncio.timeout(_ANSWER):
-                await broker.start()
+                with whole_batches():
+                    await broker.start()
             self._failing = None
             idle = IdleOffsets(self._subscriber.consumer, self.generation, lambda: self._placed, self._moved)
             await asyncio.gather(self._derived.run(), idle.run())
@@ -155,12 +162,13 @@ class KafkaFollower:
             await self._go_to_watermarks(self._placed)
         else:
             self._backoff.reset()
-            self._derived.behind = sum(map(len, pages.values())) >= _MANY
+            self._derived.behind = sum(len(record.value) for polled in pages.values() for record in polled) >= _MUCH
             self._hint({place: records[-1].offset + 1 for place, records in pages.items()})
         self._failing = None
         self._derived.applied()  # after an error too: a commit may have happened without its confirmation
         self._moved()
         message.committed = AckStatus.ACKED  # the hint is our acknowledgement; FastStream would wait for its own
+        message.clear_cache()  # it holds itself in there, and all its records until the collector comes around
 
     async def _current(self, records: Iterable[Any]) -> dict[TopicPartition, list[Any]]:
         """The records by partition, without those polled before their partition was placed at its watermark."""
@@ -174,8 +182,7 @@ class KafkaFollower:
         return current
 
     def _apply(self, pages: dict[TopicPartition, list[Any]]) -> None:
-        batches = [batch(self.generation, self._store_id, place, records) for place, records in pages.items()]
-        self.generation.apply(batches)
+        self.generation.apply([batch(self.generation, self._reader, place, polled) for place, polled in pages.items()])
 
     async def _assigned(self, places: set[TopicPartition]) -> None:
         await self._go_to_watermarks(places)

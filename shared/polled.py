@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
-from uuid import UUID
+from typing import Any, cast
 
 from aiokafka import TopicPartition
 
-from shared.cloudevents import event_type, recorded
 from shared.envelope import Recorded
 from shared.errors import UnreadableEvent
+from shared.polled_events import Polled, Reader
 from shared.projections.generation import Generation
 from shared.projections.progress import Batch
+from shared.record_batch import Unpacked, unpacked
 
 
 def place_of(record: Any) -> TopicPartition:
@@ -21,28 +20,33 @@ def place_of(record: Any) -> TopicPartition:
     return TopicPartition(record.topic, record.partition)
 
 
-def batch(generation: Generation, store_id: UUID, place: TopicPartition, records: Sequence[Any]) -> Batch:
-    """What was polled from one partition: the events that the family reads, and how far it went.
+def batch(generation: Generation, reader: Reader, place: TopicPartition, polled: Sequence[Any]) -> Batch:
+    """What was polled from one partition, record batch by record batch: the events that the family reads.
 
     A record of which no event can be made is parked at once; it stops nothing but what is keyed like it.
     """
     types = generation.family.types
-    events: list[Recorded] = []
-    reached = 0
-    for record in records:
-        try:
-            if event_type(record) not in types:
+    events: list[Polled] = []
+    reached = 0  # also by events of no interest
+    for whole in polled:
+        for record in unpacked(whole.value):
+            try:
+                event = reader.event(record)
+            except UnreadableEvent as error:
+                _park(generation, place, record, error)
                 continue
-            event = recorded(record, store_id)
-        except UnreadableEvent as error:
-            generation.park_unreadable(
-                place.topic, place.partition, record.offset, key=record.key, reason=str(error), payload=record.value
-            )
-            continue
-        if event.position > reached:  # a relay that starts over may send again what it has sent, even in one page
-            events.append(event)
-            reached = event.position
-    last = records[-1]
-    with suppress(UnreadableEvent):  # the last one says how far it went, also when it is of no interest
-        reached = max(reached, recorded(last, store_id).position)
-    return Batch(place.topic, place.partition, events, reached, last.offset + 1)
+            if (
+                event is not None and event.position > reached
+            ):  # a relay that starts over may send again what it has sent
+                reached = event.position
+                if event.type in types:
+                    events.append(event)
+    return Batch(place.topic, place.partition, cast("Sequence[Recorded]", events), reached, polled[-1].offset + 1)
+
+
+def _park(generation: Generation, place: TopicPartition, record: Unpacked, error: UnreadableEvent) -> None:
+    offset, key, value, *_ = record
+    mark = generation.marks().get((place.topic, place.partition))
+    if mark is not None and offset < mark.next_offset:  # its batch came whole; somebody may have dealt with it since
+        return
+    generation.park_unreadable(place.topic, place.partition, offset, key=key, reason=str(error), payload=value)

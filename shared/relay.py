@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final, Never
 
@@ -21,21 +21,16 @@ from aiokafka.errors import ProducerFenced
 
 from shared.backoff import Backoff, ending_of
 from shared.checkpoint import last_checkpoint, packed
-from shared.cloudevents import record
-from shared.envelope import Recorded
 from shared.errors import RapportError
-from shared.store import PAGE_EVENTS, EventStore, Page
-from shared.topics import WrongTopic, checkpoints, create_topics, partition, topic, type_prefix
+from shared.record_batch import RecordBatch
+from shared.relay_chunks import SAY_AGAIN, Chunks
+from shared.store import EventStore
+from shared.topics import WrongTopic, checkpoints, create_topics, topic
 
 # Between transactions aiokafka waits this long for the one before to settle; its 20 ms would halve the throughput.
 aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
 
-_EVENTS_IN_ONE: Final = 5_000
-_BATCH_BYTES: Final = 1_000_000
-"""Below the broker's default limit of 1 MiB, and above the largest event."""
-_READ_AHEAD: Final = 0.05
-"""Seconds a full page waits for the next, to share its transaction."""
-_SAVE_EVERY: Final = 0.5
+_SAVE_EVERY: Final = SAY_AGAIN
 """Seconds between checkpoints that stand behind other services' events only: they say that there is nothing to come."""
 _ANSWER: Final = 20.0
 """Seconds. aiokafka waits for ever where it should raise, so every call is bounded here."""
@@ -81,6 +76,7 @@ class Relay:
         self._prefix = prefix
         self._topic = topic(service, prefix)
         self._checkpoints = checkpoints(service, prefix)
+        self._chunks = Chunks(store, service)
         self._saved = 0
         self._backoff = Backoff()
 
@@ -116,12 +112,13 @@ class Relay:
             self.published = self._saved = await self._start_position()
             self.state, self.error = State.RELAYING, None
             saved_at = time.monotonic()
-            async for events, position in self._pages(self.published):
-                due = position > self._saved and time.monotonic() - saved_at >= _SAVE_EVERY
-                if events or due:
-                    await self._publish(producer, events, position)
-                    self._saved, saved_at = position, time.monotonic()
-                self.published = position
+            async with aclosing(self._chunks.after(self.published)) as chunks:
+                async for chunk in chunks:
+                    due = chunk.position > self._saved and time.monotonic() - saved_at >= _SAVE_EVERY
+                    if chunk.batches or due:
+                        await self._publish(producer, chunk.batches, chunk.position)
+                        self._saved, saved_at = chunk.position, time.monotonic()
+                    self.published = chunk.position
         raise RapportError("the store ended its endless log")
 
     async def _start_position(self) -> int:
@@ -142,44 +139,8 @@ class Relay:
             )
         return checkpoint.position
 
-    async def _pages(self, after: int) -> AsyncIterator[tuple[list[Recorded], int]]:
-        """The service's events and the position reached; full pages are joined, nothing waits at the head.
-
-        While nothing comes, the position is given again now and then.
-        """
-        pages = self._store.follow(after)
-        upcoming = asyncio.ensure_future(_next(pages))
-        position = after
-        try:
-            while True:
-                if not (await asyncio.wait({upcoming}, timeout=_SAVE_EVERY))[0]:
-                    yield [], position
-                    continue
-                page = upcoming.result()
-                upcoming = asyncio.ensure_future(_next(pages))
-                events = self._ours(page)
-                while len(page.events) >= PAGE_EVENTS and len(events) < _EVENTS_IN_ONE:
-                    if not (await asyncio.wait({upcoming}, timeout=_READ_AHEAD))[0]:
-                        break
-                    page = upcoming.result()
-                    upcoming = asyncio.ensure_future(_next(pages))
-                    events += self._ours(page)
-                position = page.position
-                yield events, position
-        finally:
-            upcoming.cancel()
-            await asyncio.gather(upcoming, return_exceptions=True)
-            if isinstance(pages, AsyncGenerator):
-                await pages.aclose()
-
-    def _ours(self, page: Page) -> list[Recorded]:
-        # by prefix, not by the types this program knows: a newer replica may already write types of its own
-        ours = type_prefix(self.service)
-        return [event for event in page.events if event.type.startswith(ours)]
-
-    async def _publish(self, producer: Any, events: Sequence[Recorded], position: int) -> None:
+    async def _publish(self, producer: Any, batches: Sequence[tuple[int, RecordBatch]], position: int) -> None:
         """All of it and the checkpoint, or nothing."""
-        batches = await asyncio.to_thread(self._batches, producer, events)
         begun = time.monotonic()
         try:
             async with asyncio.timeout(_ANSWER):
@@ -194,21 +155,6 @@ class Relay:
                 raise
             raise Fenced(f"another relay publishes to {self._topic} now") from error
 
-    def _batches(self, producer: Any, events: Sequence[Recorded]) -> list[tuple[int, Any]]:
-        """Record batches by partition, those of one partition in order."""
-        full: list[tuple[int, Any]] = []
-        filling: dict[int, Any] = {}
-        for event in events:
-            key, content, headers = record(event, self._store.id)
-            number = partition(event.subject)
-            batch = filling.get(number)
-            if batch is None or not batch.append(timestamp=None, key=key, value=content, headers=headers):
-                if batch is not None:
-                    full.append((number, batch))
-                batch = filling[number] = producer.create_batch()
-                batch.append(timestamp=None, key=key, value=content, headers=headers)
-        return [*full, *filling.items()]
-
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[Any]:
         producer = AIOKafkaProducer(
@@ -216,7 +162,6 @@ class Relay:
             transactional_id=f"relay-{self._store.id}-{self.service}",
             transaction_timeout_ms=int(_TRANSACTION * 1000),
             acks="all",
-            max_batch_size=_BATCH_BYTES,
             linger_ms=0,
         )
         try:
@@ -225,10 +170,6 @@ class Relay:
             yield producer
         finally:
             await _close(producer)
-
-
-async def _next(pages: AsyncIterator[Page]) -> Page:
-    return await anext(pages)
 
 
 async def _close(producer: Any) -> None:

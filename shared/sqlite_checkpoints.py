@@ -54,7 +54,7 @@ class Checkpoints:
         self._checkpoint(self._db, apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._db.close()
 
-    def _committed(self, db: apsw.Connection, name: str, pages: int) -> int:
+    def _committed(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         asleep = self._pages == self._moved
         if pages < self._pages:  # the log has started again
             self._tried = self._moved = 0
@@ -64,6 +64,7 @@ class Checkpoints:
         return apsw.SQLITE_OK
 
     def _run(self) -> None:
+        self._checkpoint(self._db)  # what a crash has left
         while not self._closing:
             idle = not self._wanted.wait(None if self._pages == self._moved else _IDLE_SECONDS)
             self._wanted.clear()

@@ -6,15 +6,15 @@ Without the store's joins and without an object an event: 6 times as fast as its
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from shared.envelope import Recorded
+from shared.scan import WHOLE, Column, Share, Slice
 from shared.sqlite_files import open_reader
 
 _POSITIONS: Final = 50_000
@@ -29,31 +29,15 @@ _EVENTS: Final = (
 _NAMES: Final = "SELECT s.name FROM json_each(?) wanted CROSS JOIN streams s ON s.id = wanted.value ORDER BY wanted.key"
 _READ: Final = "SELECT subject_id, type_id, data FROM events WHERE position > ? AND position <= ? AND type_id IN ({})"
 
-Column = npt.NDArray[np.int64]
 
-
-class Share(NamedTuple):
-    """One of several readers' part of the log: the subjects whose number leaves this remainder."""
-
-    number: int = 0
-    of: int = 1
-
-
-class Slice(NamedTuple):
-    """Some events of a log: by type and schema, each event's subject by its number and its payload as stored."""
-
-    position: int
-    events: Mapping[tuple[str, int], tuple[Column, list[bytes]]]
-
-
-class Scan(NamedTuple):
+class SqliteScan(NamedTuple):
     """What of a store's file is read: the positions above `after` up to `upto`."""
 
     path: Path
     after: int
     upto: int
 
-    def slices(self, types: Collection[str], share: Share = Share()) -> Iterator[Slice]:  # noqa: B008, immutable
+    def slices(self, types: Collection[str], share: Share = WHOLE) -> Iterator[Slice]:
         """The events in order, some ten thousand positions at a time."""
         with closing(open_reader(self.path)) as db:
             known = {

@@ -24,7 +24,7 @@ from shared.envelope import Draft, Head, Recorded
 from shared.errors import RapportError, StoreFailed, StoreInUse
 from shared.sqlite_checkpoints import Checkpoints
 from shared.sqlite_files import open_durable, open_reader, scalar
-from shared.sqlite_scan import Scan
+from shared.sqlite_scan import SqliteScan
 from shared.sqlite_writer import Append, Writer
 from shared.store import EMPTY, PAGE_BYTES, PAGE_EVENTS, History, Page, check_sizes
 from shared.threads import in_thread
@@ -138,9 +138,9 @@ class SqliteStore:
         finally:
             reader.close()
 
-    def scan(self, after: int, upto: int) -> Scan:
+    def scan(self, after: int, upto: int) -> SqliteScan:
         """The same part of the file, for a fold in columns."""
-        return Scan(self._path, after, upto)
+        return SqliteScan(self._path, after, upto)
 
     async def close(self) -> None:
         """Finish what is queued and let go of the file."""

@@ -82,9 +82,12 @@ class Writer:
             # after a failed fsync the kernel may report later ones as good without the pages being on disk
             self._broken = f"the disk failed ({error}); start again, which reads back what is really there"
             return [StoreFailed(self._broken) for _ in batch]
-        except (apsw.Error, OSError, MemoryError) as error:
+        except (apsw.Error, OSError, MemoryError, ValueError) as error:
             self._forget()
             return [StoreFailed(f"the append is not durable: {error}") for _ in batch]
+        except BaseException:
+            self._forget()
+            raise
 
     def _commit(self, batch: Sequence[Append]) -> list[list[Recorded] | RapportError]:
         self._recall(batch)
@@ -110,7 +113,9 @@ class Writer:
                 version += 1
                 digest = chained(digest, stream, version, draft)
                 rows += (position, own.id, version, type_id, about.id, id_, data, metadata, digest)
-                recorded.append(Recorded(position, stream, version, id_, type_, schema, subject, data, metadata, digest))
+                recorded.append(
+                    Recorded(position, stream, version, id_, type_, schema, subject, data, metadata, digest)
+                )
             if own:
                 own.head = Head(version, digest)
             outcomes.append(recorded)

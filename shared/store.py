@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.envelope import NO_STREAM, Draft, Head, Recorded
 from shared.errors import TooLarge
-from shared.sqlite_scan import Scan
+from shared.scan import Scan
 
 MAX_EVENT_BYTES: Final = 256 * 1024
 """Payload and metadata together. Checked before append: a larger event could be accepted but never relayed."""

@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.record.default_records import DefaultRecord, DefaultRecordBatch
 
 from shared import cloudevents
 from shared.clock import stamp, utc_now
 from shared.envelope import FIRST_HASH, Draft, Head, Metadata, Recorded, chained, pack
 from shared.errors import StoreFailed
 from shared.ids import NS
+from shared.record_batch import RecordBatch
 from shared.relay import Relay
 from shared.store import EventStore
 from shared.topics import PARTITIONS, partition, topic, type_prefix
@@ -115,6 +117,14 @@ async def _ids(store: EventStore) -> set[bytes]:
             return {event.id async for page in store.pages(0) for event in page.events}
         except StoreFailed:
             await asyncio.sleep(0.1)
+
+
+def as_record(event: Recorded, store_id: UUID) -> DefaultRecord:
+    """The record of an event as the relay writes it and as the client reads it."""
+    batch = RecordBatch(1 << 20)
+    assert batch.append(next(cloudevents.records([event], store_id)))
+    (record,) = DefaultRecordBatch(bytes(batch._build()))
+    return record
 
 
 async def stored(store: EventStore, service: str) -> list[Recorded]:

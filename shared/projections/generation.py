@@ -25,7 +25,7 @@ from shared.projections.refresh import Refresher
 from shared.projections.replay import Told
 from shared.projections.storage import Storage
 from shared.projections.words import Words
-from shared.sqlite_scan import Scan
+from shared.scan import Scan
 
 
 class Snapshot:

@@ -18,7 +18,7 @@ from shared.projections.generation import Generation
 from shared.projections.home import Home
 from shared.projections.progress import STORE, Batch
 from shared.sqlite_files import open_durable
-from shared.sqlite_scan import Scan
+from shared.sqlite_scan import SqliteScan
 from shared.sqlite_store import create
 from shared.sqlite_writer import Append, Writer
 from shared.verify import Content, content
@@ -66,7 +66,7 @@ class Kit:
                 path = Path(folder) / "events.db"
                 write_log(path, self._history)
                 reached = before[-1].position if before else 0
-                generation.replay(Scan(path, reached, after[-1].position if after else reached))
+                generation.replay(SqliteScan(path, reached, after[-1].position if after else reached))
             generation.refresh()
             return _tables(content(generation))
         finally:

@@ -27,7 +27,7 @@ from shared.projections.replay import Replay, Told
 from shared.projections.storage import Storage
 from shared.projections.tables import Derived, Document, Sum
 from shared.projections.words import Words
-from shared.sqlite_scan import Scan
+from shared.scan import Scan
 
 TRANSIENT: Final = (
     *AWAY,

@@ -30,7 +30,7 @@ from shared.projections.fold import Plan
 from shared.projections.storage import is_coded
 from shared.projections.tables import Sum
 from shared.projections.words import Words
-from shared.sqlite_scan import Scan, Share
+from shared.scan import WHOLE, Scan, Share
 
 _ROWS_IN_MEMORY: Final = 8_000_000
 """Rows of all sums that a process keeps; what is more is handed over to be written, and added up there."""
@@ -165,7 +165,7 @@ def _current(type_: str, schema: int, payloads: list[bytes]) -> list[bytes]:
 def _parts(scan: Scan, sums: Sequence[Sum], processes: int) -> Iterator[Iterable[tuple[int, Part]]]:
     if processes == 1:
         with _uncollected():
-            yield ((0, part) for part in fold(scan, sums, Share()))
+            yield ((0, part) for part in fold(scan, sums, WHOLE))
         return
     # a process with threads must not be forked: a lock that one of them holds would stay locked in the child
     forks = threading.active_count() == 1

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import uvloop
@@ -35,9 +36,7 @@ def drafts() -> list[Draft]:
     return made
 
 
-async def to_new_streams(
-    store: SqliteStore, jobs: Iterator[tuple[str, Draft]], until: float, took: list[float]
-) -> None:
+async def to_new_streams(store: Any, jobs: Iterator[tuple[str, Draft]], until: float, took: list[float]) -> None:
     """One client; each of its events begins a stream."""
     for stream, draft in jobs:
         started = time.perf_counter()
@@ -48,7 +47,7 @@ async def to_new_streams(
 
 
 async def to_known_streams(
-    store: SqliteStore, heads: dict[str, Head], jobs: Iterator[Draft], until: float, took: list[float]
+    store: Any, heads: dict[str, Head], jobs: Iterator[Draft], until: float, took: list[float]
 ) -> None:
     """One client; its events continue the streams of its own customers."""
     for draft in jobs:
@@ -60,7 +59,7 @@ async def to_known_streams(
         took.append(time.perf_counter() - started)
 
 
-async def clients(store: SqliteStore, count: int, streams: str, seconds: float) -> tuple[list[list[float]], list]:
+async def clients(store: Any, count: int, streams: str, seconds: float) -> tuple[list[list[float]], list]:
     """Everything made before the clock starts: where each client notes its times, and what it has to do."""
     prepared, took = drafts(), [[] for _ in range(count)]
     if streams == "new":
@@ -77,9 +76,8 @@ async def clients(store: SqliteStore, count: int, streams: str, seconds: float) 
     ]
 
 
-async def run(options: argparse.Namespace) -> dict[str, float]:
-    """One timed run."""
-    store = SqliteStore(options.folder / "events.db")
+async def run(store: Any, options: argparse.Namespace) -> dict[str, float]:
+    """One timed run, which closes the store."""
     took, work = await clients(store, options.clients, options.streams, options.warm + options.seconds)
     commits = itertools.count()
     store._db.set_commit_hook(lambda: next(commits) < 0)
@@ -105,16 +103,22 @@ def summary(took: list[list[float]]) -> dict[str, float]:
     return {"events": len(times), "p50_ms": p50, "p99_ms": p99}
 
 
-def main() -> None:
-    """Run once and print the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(about: str | None) -> argparse.ArgumentParser:
+    """What a contestant is told."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--streams", choices=["new", "known"], default="new")
     parser.add_argument("--warm", type=float, default=1.0, help="seconds before the clock starts")
     parser.add_argument("--seconds", type=float, default=2.0)
-    print(json.dumps(uvloop.run(run(parser.parse_args()))))
+    return parser
+
+
+async def main() -> None:
+    """Run once and print the result."""
+    options = arguments(__doc__).parse_args()
+    print(json.dumps(await run(SqliteStore(options.folder / "events.db"), options)))
 
 
 if __name__ == "__main__":
-    main()
+    uvloop.run(main())

@@ -1,6 +1,6 @@
 """Ours: a topic to durable read models, through the product's consumer, until all of it is applied and committed.
 
-`--family count` counts events and folds nothing, so that what consuming takes is measured; `--family shop` keeps the two
+`--family count` counts events and folds nothing, so that what consuming takes is measured; `--family shop` keeps both
 tables. `--page N` commits a transaction for every N events. `--processes N` shares the partitions among N members of
 one group, each with a read model of its own, which together hold what one would. The clock runs from when the first
 member has joined the group to the last commit. GC and the switching of threads as the server sets them.
@@ -70,7 +70,7 @@ class Member(NamedTuple):
         named = {"group": self.group, "instance": self.name, "prefix": prefix}
         follower = KafkaFollower(generation, store.id, asked.kafka, **named, moved=moved.set)
         following = asyncio.create_task(follower.run())
-        while follower.failing:
+        while follower.failing:  # noqa: ASYNC110, it tells nobody when it has begun
             await asyncio.sleep(0.001)
         began = time.monotonic()
         with timing.Timed() as timed:
@@ -118,7 +118,7 @@ async def settled(asked: argparse.Namespace, group: str, names: Sequence[str]) -
         for name in names
     ]
     await asyncio.gather(*(consumer.start() for consumer in consumers))
-    while {len(consumer.assignment()) for consumer in consumers} != {PARTITIONS // len(names)}:
+    while {len(consumer.assignment()) for consumer in consumers} != {PARTITIONS // len(names)}:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     await asyncio.gather(*(consumer.stop() for consumer in consumers))
 

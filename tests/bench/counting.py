@@ -1,4 +1,4 @@
-"""A family that counts events by their kind: it folds as little as can be, so that what feeds it is what is measured."""
+"""A family that counts events by their kind: it folds as little as can be: what feeds it is measured."""
 
 import sqlalchemy as sa
 from shop import InteractionLogged, OrderPlaced, SatisfactionRated

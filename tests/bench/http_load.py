@@ -2,8 +2,8 @@
 
     python tests/bench/http_load.py --folder DIR [--seconds 4] [--connections 64] -- PYTHON SERVER [OPTION ...]
 
-starts the server, warms it up, loads it, and stops it; GC is off here, whatever the server does. `cpu` is the server's,
-read from /proc; `load_cpu` that of this process: a round in which it is near `seconds` measured the load, not the server.
+starts the server, warms it up, loads it, and stops it; GC is off here, whatever the server does. `cpu` is the
+server's, read from /proc; `load_cpu` that of this process: where it is near `seconds`, the load was measured.
 
 A server takes `--folder`, prints a line `{"port", "path", "headers"}` when it is ready, and on SIGTERM a last line with
 the number of `events` that it stored: every answered command must be among them.

@@ -15,7 +15,7 @@ from shared.codec import Codec
 from shared.keyring import SqliteKeyring
 from shared.projections.generation import Generation
 from shared.projections.sqlite_home import SqliteHome
-from shared.sqlite_scan import Scan
+from shared.sqlite_scan import SqliteScan
 
 FAMILIES = {"shop": shop, "sums": sums}
 
@@ -31,7 +31,7 @@ if __name__ == "__main__":
     place = SqliteHome(asked.folder).place("replayed")
     with timing.Timed() as timed:
         generation = Generation(FAMILIES[asked.family].family, 1, place, Codec(SqliteKeyring(asked.folder / "keys.db")))
-        generation.replay(Scan(asked.store, 0, asked.events), processes=asked.processes)
+        generation.replay(SqliteScan(asked.store, 0, asked.events), processes=asked.processes)
         generation.refresh()
     result = timed.result(asked.events)
     result["checksum"] = FAMILIES[asked.family].figures(generation)

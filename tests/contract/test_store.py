@@ -1,8 +1,10 @@
 """What every event store adapter keeps. A further adapter is one more entry in ADAPTERS."""
 
 import asyncio
+import itertools
 import json
 import random
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import apsw
 import pytest
 from esdb_double import Double
 
+from shared import sqlite_writer
 from shared.envelope import NO_STREAM, Draft, Head, Metadata, chained, pack
 from shared.errors import Conflict, StoreFailed, StoreInUse, TooLarge
 from shared.eventstoredb import EventStoreDB
@@ -317,17 +320,76 @@ async def test_after_a_disk_error_nothing_more_is_accepted_until_the_store_is_op
         assert event.position == 2
 
 
-async def test_a_slow_disk_is_committed_to_beside_the_loop(tmp_path):
+async def test_a_slow_disk_is_committed_to_beside_the_loop_and_a_fast_one_on_it(tmp_path):
     async with sqlite(tmp_path) as store:
-        store._commit_seconds = 10.0
+        threads = []
+        commit = store._writer.commit
+        store._writer.commit = lambda batch: threads.append(threading.current_thread()) or commit(batch)
+        for disk_seconds in (10.0, 0.0):
+            store._disk_seconds = disk_seconds
+            await store.append(f"after-{disk_seconds}", NO_STREAM, [draft()])
+        beside, on_it = threads
+        assert beside is not threading.main_thread()
+        assert on_it is threading.main_thread()
+
+
+async def test_many_appends_beside_the_loop_stand_in_one_order(tmp_path):
+    async with sqlite(tmp_path) as store:
+        store._disk_seconds = 10.0
         done = await asyncio.gather(*(store.append(f"s-{n}", NO_STREAM, [draft()]) for n in range(1000)))
         assert sorted(some[0].position for some in done) == list(range(1, 1001))
 
 
 async def test_many_appends_share_one_fsync(tmp_path):
     async with sqlite(tmp_path) as store:
-        commits = []
-        commit = store._writer.commit
-        store._writer.commit = lambda batch: commits.append(len(batch)) or commit(batch)
+        commits = itertools.count()
+        store._db.set_commit_hook(lambda: next(commits) < 0)
+        await store.append("a", NO_STREAM, [draft()])
+        before = next(commits)
         await asyncio.gather(*(store.append(f"s-{n}", NO_STREAM, [draft()]) for n in range(64)))
-        assert commits == [64]
+        assert next(commits) - before == 2
+
+
+async def test_streams_that_are_no_longer_in_memory_go_on_where_they_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_writer, "_CACHED_STREAMS", 10)
+    rng = random.Random(7)
+    async with sqlite(tmp_path) as store:
+        heads = dict.fromkeys((f"s-{n}" for n in range(100)), NO_STREAM)
+        for _ in range(100):
+            asked = rng.sample(list(heads), 5)
+            old = {stream: heads[stream] for stream in asked}
+            done = await asyncio.gather(*(store.append(s, heads[s], [draft(subject=rng.choice(asked))]) for s in asked))
+            heads |= {event.stream: Head(event.version, event.hash) for (event,) in done}
+            with pytest.raises(Conflict):
+                await store.append(asked[0], old[asked[0]], [draft()])
+        assert {stream: (await store.load(stream)).head for stream in heads} == heads
+        assert len(await everything(store, 0)) == 500
+
+
+async def test_what_the_heads_in_memory_missed_the_index_catches_and_only_the_loser_fails(tmp_path):
+    async with sqlite(tmp_path) as store:
+        await store.append("a", NO_STREAM, [draft()])
+        head = (await store.load("a")).head
+        await store.append("a", head, [draft()])
+        store._writer._known["a"].head = head
+        won, lost = await asyncio.gather(
+            store.append("b", NO_STREAM, [draft()]), store.append("a", head, [draft()]), return_exceptions=True
+        )
+        assert isinstance(lost, Conflict)
+        assert await everything(store, 2) == won
+        (event,) = await store.append("a", (await store.load("a")).head, [draft()])
+        assert event.version == 2
+
+
+async def test_an_append_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    async with sqlite(tmp_path) as store:
+        with pytest.raises(StoreFailed, match="not durable"):
+            await store.append("a", NO_STREAM, [draft(), draft(type_="crm.test.\ud800")])
+        assert await everything(store, 0) == []
+        assert await store.append("a", NO_STREAM, [draft()]) == await everything(store, 0)
+
+
+async def test_an_append_of_no_events_names_nothing(tmp_path):
+    async with sqlite(tmp_path) as store:
+        assert await store.append("a", NO_STREAM, []) == []
+        assert await store.append("a", NO_STREAM, [draft()]) == await everything(store, 0)

@@ -11,9 +11,8 @@ import trials
 from aiokafka import AIOKafkaProducer
 from programs import Start
 from sqlalchemy.exc import OperationalError
-from topics_kit import SERVICES, fill, published, relayed, running, stored, until
+from topics_kit import SERVICES, as_record, fill, published, relayed, running, stored, until
 
-from shared import cloudevents
 from shared.consumer import KafkaFollower
 from shared.projections.generation import Generation
 from shared.projections.progress import Mark
@@ -103,9 +102,13 @@ async def test_records_delivered_again_are_dropped(
     again = (await stored(store, "trials"))[-400:]  # what a relay that lost its checkpoint would send twice
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         for event in again:
-            key, value, headers = cloudevents.record(event, store.id)
+            record = as_record(event, store.id)
             await producer.send_and_wait(
-                topic("trials", prefix), value, key=key, headers=headers, partition=partition(event.subject)
+                topic("trials", prefix),
+                record.value,
+                key=record.key,
+                headers=record.headers,
+                partition=partition(event.subject),
             )
     async with running(follow()):
         await equal(generation, store, tmp_path)
@@ -113,6 +116,26 @@ async def test_records_delivered_again_are_dropped(
         ends = {record.partition: record.offset + 1 for record in last}
         await until(lambda: all(generation.marks()[topic("trials", prefix), n][3] == end for n, end in ends.items()))
     await equal(generation, store, tmp_path)
+
+
+async def test_what_an_aborted_transaction_held_is_not_applied(
+    kafka: str, store: SqliteStore, generation: Generation, prefix: str, follow: Follow, tmp_path: Path
+):
+    await fill(store, range(1, 200))
+    await relayed(store, kafka, prefix, *SERVICES)
+    head = await store.position()
+    async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"{prefix}aborts") as producer:
+        await producer.begin_transaction()
+        for event in await stored(store, "trials"):
+            record = as_record(event._replace(position=event.position + head), store.id)
+            place = {"topic": topic("trials", prefix), "partition": partition(event.subject)}
+            await producer.send(**place, value=record.value, key=record.key, headers=record.headers)
+        await producer.flush()
+        await producer.abort_transaction()
+    await fill(store, range(200, 400))
+    await relayed(store, kafka, prefix, *SERVICES)
+    async with running(follow()):
+        await equal(generation, store, tmp_path)
 
 
 @pytest.mark.parametrize("place", ["page.folded:1", "page.marked:2", "page.committed:1", "refresh.chunk:1"])
@@ -206,8 +229,10 @@ async def test_a_record_that_is_no_event_is_parked_and_stops_only_what_is_keyed_
                 topic("trials", prefix), b"{", key=b"customer-x", headers=[("ce_type", b"?")], partition=number
             )
             await producer.send_and_wait(topic("trials", prefix), b"{", key=b"customer-x", partition=number)
-        _, value, headers = cloudevents.record((await one_event(store)), UUID(int=0))
-        await producer.send_and_wait(topic("trials", prefix), value, key=b"another", headers=headers, partition=0)
+        record = as_record((await one_event(store)), UUID(int=0))
+        await producer.send_and_wait(
+            topic("trials", prefix), record.value, key=b"another", headers=record.headers, partition=0
+        )
     await fill(store, range(1, 300))
     await relayed(store, kafka, prefix, *SERVICES)
     expected = await trials.fed_from(store, tmp_path)

@@ -7,6 +7,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from hypothesis import given
 from hypothesis import strategies as st
+from topics_kit import as_record
 
 from shared import cloudevents
 from shared.envelope import NO_STREAM, Draft, Metadata, Recorded, link, pack
@@ -62,8 +63,15 @@ METADATA = dict.fromkeys(["actor", "command_id", "command_hash", "occurred_at", 
 
 
 def consumed(recorded: Recorded) -> Consumed:
-    key, value, headers = cloudevents.record(recorded, STORE)
-    return Consumed(key, value, tuple(headers))
+    record = as_record(recorded, STORE)
+    return Consumed(record.key, record.value, tuple(record.headers))
+
+
+@given(st.lists(recordings(), max_size=3))
+def test_records_made_together_are_those_made_one_by_one(streams: list[list[Recorded]]):
+    events = [event for stream in streams for event in stream]
+    together = list(cloudevents.records(events, STORE))
+    assert together == [record for event in events for record in cloudevents.records([event], STORE)]
 
 
 @given(recordings())
@@ -100,8 +108,8 @@ def an_event(**changes: object) -> Recorded:
 
 
 def test_the_headers_are_those_of_the_contract():
-    _, _, headers = cloudevents.record(an_event(), STORE)
-    assert {name: content.decode() for name, content in headers} == {
+    record = as_record(an_event(), STORE)
+    assert {name: content.decode() for name, content in record.headers} == {
         "ce_specversion": "1.0",
         "ce_id": "c7a3cf7c-6d05-5f7c-9a3f-7f2a2d8b2a10",
         "ce_source": "/crm/portal",
@@ -125,8 +133,8 @@ def test_the_headers_are_those_of_the_contract():
 
 
 def test_the_reference_implementation_of_cloudevents_reads_a_record():
-    key, value, headers = cloudevents.record(an_event(), STORE)
-    event = from_binary_event(KafkaMessage(dict(headers), key, value))
+    record = as_record(an_event(), STORE)
+    event = from_binary_event(KafkaMessage(dict(record.headers), record.key, record.value))
     assert event.get_specversion() == "1.0"
     assert event.get_id() == "c7a3cf7c-6d05-5f7c-9a3f-7f2a2d8b2a10"
     assert event.get_source() == "/crm/portal"
@@ -136,10 +144,10 @@ def test_the_reference_implementation_of_cloudevents_reads_a_record():
     assert event.get_dataschema() == "urn:rapport:crm.portal.OrderPlaced:2"
     assert event.get_datacontenttype() == "application/json"
     assert event.get_extension("partitionkey") == "customer-7"
-    assert event.get_data() == json.loads(value)
+    assert event.get_data() == json.loads(record.value)
 
 
-REQUIRED = [name for name, _ in cloudevents.record(an_event(), STORE)[2] if name != "correlationid"]
+REQUIRED = [name for name, _ in as_record(an_event(), STORE).headers if name != "correlationid"]
 READ = sorted(set(REQUIRED) - {"ce_specversion", "ce_source", "ce_partitionkey", "content-type"})
 
 
@@ -169,9 +177,3 @@ def test_a_record_with_a_wrong_header_is_refused(name: str, content: bytes):
     headers = tuple((known, content if known == name else kept) for known, kept in whole.headers)
     with pytest.raises(UnreadableEvent):
         cloudevents.recorded(Consumed(whole.key, whole.value, headers), STORE)
-
-
-def test_the_type_of_a_record_is_known_without_reading_the_rest():
-    assert cloudevents.event_type(Consumed(None, None, (("ce_type", b"crm.x.Y"),))) == "crm.x.Y"
-    with pytest.raises(UnreadableEvent, match="ce_type"):
-        cloudevents.event_type(Consumed(b"k", b"v", ()))

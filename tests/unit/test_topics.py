@@ -1,5 +1,7 @@
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared import topics
 
@@ -24,6 +26,12 @@ def test_a_partition_is_the_one_that_a_default_client_would_choose():
     for number in range(300):
         subject = f"customer-{number}-é"
         assert topics.partition(subject) == DefaultPartitioner()(subject.encode(), every, every)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
+def test_partitions_reckoned_together_are_those_reckoned_one_by_one(subjects: list[str]):
+    together = topics.partitions([subject.encode() for subject in subjects])
+    assert together == [topics.partition(subject) for subject in subjects]
 
 
 def test_remembered_partitions_are_bounded():
