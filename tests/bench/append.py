@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import uvloop
 from payloads import encoded, payloads
 
 from shared.envelope import NO_STREAM, Draft, Head, Metadata, pack
@@ -121,4 +120,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    asyncio.run(main())

@@ -9,7 +9,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvloop
 from append import arguments, run
 
 from shared.envelope import Draft, Head, Recorded
@@ -47,4 +46,4 @@ async def held(options: argparse.Namespace) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(held(arguments(__doc__).parse_args()))))
+    print(json.dumps(asyncio.run(held(arguments(__doc__).parse_args()))))
