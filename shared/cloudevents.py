@@ -14,6 +14,8 @@ from operator import attrgetter
 from typing import Final, Protocol
 from uuid import UUID
 
+import numpy as np
+
 from shared.envelope import Metadata, Recorded, pack
 from shared.errors import UnreadableEvent
 from shared.record_batch import VARINTS, header, header_name
@@ -30,44 +32,55 @@ _OPTIONAL: Final = {
 }
 """Headers that are left out when the metadata does not have them."""
 
-_MOST_HEADERS: Final = 22
-_ALWAYS_TOLD: Final = attrgetter("occurred_at", "recorded_at", "actor", "command_id", "command_hash")
-_OFTEN_TOLD: Final = attrgetter(*_OPTIONAL.values())
+_ALWAYS: Final = 18
+"""How many headers there are besides."""
+_TOLD: Final = attrgetter("occurred_at", "recorded_at", "actor", "command_id", "command_hash", *_OPTIONAL.values())
+_DIGITS: Final = np.array([place for place in range(36) if place not in {8, 13, 18, 23}])
+"""Where the digits of a UUID stand in its text."""
 
 
 def records(events: Sequence[Recorded], store_id: UUID) -> Iterator[bytes]:
     """The record of each event as Kafka writes it, from the key on.
 
-    The headers are put together in columns, a page at a time: header by header and event by event it would be 1.4
-    times the work, and three times through aiokafka.
+    Put together in columns, some thousand events at a time: event by event it would be 1.6 times the work, and through
+    aiokafka, which encodes header by header, three times.
     """
     if not events:
         return iter(())
-    metas = [event.meta for event in events]
     positions, streams, versions, ids, types, schemas, subjects, payloads, _, hashes = zip(*events, strict=True)
+    told = zip(*map(_TOLD, [event.meta for event in events]), strict=True)
+    occurred_at, recorded_at, actors, commands, command_hashes, *others = told
     keys, reached = _utf8(subjects), [b"%d" % position for position in positions]
-    occurred_at, recorded_at, actors, commands, command_hashes = map(_utf8, zip(*map(_ALWAYS_TOLD, metas), strict=True))
-    others = list(map(_OFTEN_TOLD, metas))
+    counts, optional = _optional(others)
     columns = [
         *(_sizes(keys), keys, _sizes(payloads), payloads),
-        [VARINTS[_MOST_HEADERS - told.count(None)] for told in others],
-        map(beginning, types, schemas, repeat(str(store_id))),
+        *(counts, map(beginning, types, schemas, repeat(str(store_id)))),
         *(_sizes(reached), reached),
         *_column(SUBJECT, keys),
-        *_column("ce_id", list(map(_uuid, map(bytes.hex, ids)))),
-        *_column("ce_time", occurred_at),
+        *_column("ce_id", _uuids(ids)),
+        *_column("ce_time", _utf8(occurred_at)),
         *_column("ce_partitionkey", keys),
         *_column("stream", _utf8(streams)),
         *_column("version", [b"%d" % version for version in versions]),
         *_column("hash", _utf8(map(bytes.hex, hashes))),
-        *_column("recordedtime", recorded_at),
-        *_column("actor", actors),
-        *_column("commandid", commands),
-        *_column("commandhash", command_hashes),
+        *_column("recordedtime", _utf8(recorded_at)),
+        *_column("actor", _utf8(actors)),
+        *_column("commandid", _utf8(commands)),
+        *_column("commandhash", _utf8(command_hashes)),
+        *optional,
     ]
-    for name, texts in zip(_OPTIONAL, zip(*others, strict=True), strict=True):
-        columns.append([b"" if text is None else header(name, text.encode()) for text in texts])
     return map(b"".join, zip(*columns, strict=False))  # some repeat without end
+
+
+def _optional(others: Sequence[Sequence[str | None]]) -> tuple[Iterable[bytes], list[Iterable[bytes]]]:
+    """How many headers each event has, and those that not every event has."""
+    counts = [_ALWAYS] * len(others[0])
+    columns: list[Iterable[bytes]] = []
+    for name, texts in zip(_OPTIONAL, others, strict=True):
+        if texts.count(None) < len(texts):
+            columns.append([b"" if text is None else header(name, text.encode()) for text in texts])
+            counts = [count + (text is not None) for count, text in zip(counts, texts, strict=True)]
+    return map(VARINTS.__getitem__, counts), columns
 
 
 def _utf8(texts: Iterable[str]) -> list[bytes]:
@@ -86,8 +99,12 @@ def _column(name: str, contents: Sequence[bytes]) -> Sequence[Iterable[bytes]]:
     return repeat(header_name(name)), _sizes(contents), contents
 
 
-def _uuid(digits: str) -> bytes:
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".encode()
+def _uuids(ids: Sequence[bytes]) -> list[bytes]:
+    """Ids as text, a matrix of them at once: 0.1 us each instead of 0.6."""
+    texts = np.full((len(ids), 36), ord("-"), np.uint8)
+    texts[:, _DIGITS] = np.frombuffer(b"".join(ids).hex().encode(), np.uint8).reshape(-1, len(_DIGITS))
+    found: list[bytes] = texts.view("S36").ravel().tolist()
+    return found
 
 
 @lru_cache(maxsize=1_000)

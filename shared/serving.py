@@ -84,6 +84,8 @@ async def serve(running: Running, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT."""
     settings = running.platform.settings
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # At 64 connections the collector took 10 % of the CPU of a command, and its p99 was 100 ms instead of 59. What is
+    # loaded by now stays until the end: walking it takes 80 ms a full collection, frozen it takes none.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     socket = settings.data / SOCKET

@@ -20,4 +20,6 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # whoever cancels does not want to know, and asyncio complains of what nobody looked at
         raise

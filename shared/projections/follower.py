@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from shared.errors import RapportError
 from shared.projections.generation import Generation
 from shared.projections.page import TRANSIENT
 from shared.projections.progress import STORE, Batch
@@ -74,8 +75,14 @@ class Follower:
         scan = self._store.scan(after, head) if head - after > _FAR else None
         if scan is None:
             return after
+        task = asyncio.current_task()
+
+        def told(_done: int, _upto: int) -> None:
+            if task is not None and task.cancelling():  # or whoever stops the process would wait for all of it
+                raise RapportError("the replay is not wanted any more")
+
         try:
-            await in_thread(self.generation.replay, scan, processes=processes_for(head - after))
+            await in_thread(self.generation.replay, scan, processes=processes_for(head - after), told=told)
         except TRANSIENT:
             raise
         except Exception as error:  # noqa: BLE001, pages find the event and park it

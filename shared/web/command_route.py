@@ -1,7 +1,9 @@
 """The routes of commands: from the bytes of a request to those of its answer, without FastAPI's solving in between.
 
-FastAPI describes them like any other route. To serve one it would try two apps' routes in turn, solve a graph of
-dependencies, and validate the answer again.
+FastAPI describes them like any other route. To serve one it would try the routes of two apps in turn, each behind its
+own stack of middlewares, solve a graph of dependencies, and validate the answer again. Measured at 64 connections, the
+server's CPU a command, append included: 0.80 ms as FastAPI serves it, 0.61 as `CommandRoute` does once FastAPI found
+it, 0.44 when `CommandPaths` finds it.
 """
 
 from __future__ import annotations
@@ -9,10 +11,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from re import Pattern
 from typing import Any, Final, cast
 
 from fastapi import APIRouter
-from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.applications import Starlette
@@ -45,8 +47,11 @@ class CommandRoute(GuardedRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
-        _require_command(self)
+        _require_plain(self)
+        if self.response_field is None:
+            raise TypeError(f"command {path} does not say what it answers")
         self._arguments = _Arguments(self)
+        self._to_json = self.response_field.serialize_json
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the arguments, await the endpoint, send its answer."""
@@ -56,9 +61,12 @@ class CommandRoute(GuardedRoute):
         request = Request(scope, receive)
         response = Response(status_code=self.status_code or 200, media_type="application/json")
         said = await self.endpoint(**await self._arguments.read(request, response))
-        response.body = cast("ModelField", self.response_field).serialize_json(said)
+        response.body = self._to_json(said)
         response.headers["content-length"] = str(len(response.body))
         await response(scope, receive, send)
+
+
+_Found = tuple[Starlette, "CommandRoute", dict[str, str]]
 
 
 class _Arguments:
@@ -70,7 +78,11 @@ class _Arguments:
         self._dependencies = [(cast("str", each.name), _giver(each)) for each in self._taken.dependencies]
 
     async def read(self, request: Request, response: Response) -> dict[str, Any]:
-        """The arguments, in the order in which FastAPI complains: the body as such, dependencies, then all values."""
+        """The arguments by name.
+
+        Raises:
+            Problem: as FastAPI would find it: first the body as such, then the dependencies, then all values at once.
+        """
         sent = await checked(request) if self._body else b""
         arguments = {name: await give(request) for name, give in self._dependencies}
         errors: list[dict[str, Any]] = []
@@ -91,18 +103,19 @@ class _Arguments:
         return arguments
 
 
-def _require_command(route: APIRoute) -> None:
+def _require_plain(route: APIRoute) -> None:
     taken = route.dependant
-    if all(each.call is not asked for each in taken.dependencies) or route.response_field is None:
-        raise TypeError(f"command {route.path} must take Asked and say what it answers")
+    if all(each.call is not asked for each in taken.dependencies):
+        raise TypeError(f"command {route.path} does not take Asked")
     plain = _takes_only(taken, _ENDPOINT_TAKES) and len(taken.body_params) <= 1
     plain = plain and all(_takes_only(each, _DEPENDENCY_TAKES) for each in taken.dependencies)
-    texts = [field for each in taken.dependencies for field in each.header_params]
-    if not plain or any(field.field_info.annotation != (str | None) for field in texts):
-        raise TypeError(f"command {route.path} takes what only a route of FastAPI can give")
+    texts = [field.field_info.annotation for each in taken.dependencies for field in each.header_params]
+    if not plain or any(annotation != str | None for annotation in texts):
+        raise TypeError(f"command {route.path} takes what only FastAPI can give")
 
 
 def _takes_only(taken: Dependant, what: set[str]) -> bool:
+    """Whether a coroutine takes nothing else: a plain function would have to be called in a thread."""
     given = {field.name for field in fields(taken) if getattr(taken, field.name)}
     return inspect.iscoroutinefunction(taken.call) and given <= what | _DESCRIBES
 
@@ -132,13 +145,25 @@ def router(**kwargs: Any) -> APIRouter:
 
 
 class CommandPaths:
-    """Stands before the root app and hands a command to its route at once."""
+    """Stands before the root app and hands a command to its route at once.
+
+    It leaves out what only the app can do: commands outside of an API path, where a browser is answered with a page,
+    and those of an app with middlewares of its own.
+
+    Raises:
+        TypeError: a command's router was included with dependencies.
+    """
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
-        found = list(_commands(app))
-        self._fixed = {path: (of, route) for path, of, route in found if not route.param_convertors}
-        self._patterns = [(*compile_path(path)[::2], of, route) for path, of, route in found if route.param_convertors]
+        self._fixed: dict[str, _Found] = {}
+        self._patterns: list[tuple[Pattern[str], Starlette, CommandRoute]] = []
+        for path, of, route in _commands(app):
+            pattern, _, names = compile_path(path)
+            if "/api/" in path and not names:
+                self._fixed[path] = of, route, {}
+            elif "/api/" in path:
+                self._patterns.append((pattern, of, route))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -149,21 +174,25 @@ class CommandPaths:
             scope["app"], route, scope["path_params"] = found
             await route.handle(scope, receive, send)
 
-    def _find(self, path: str) -> tuple[Starlette, CommandRoute, dict[str, Any]] | None:
+    def _find(self, path: str) -> _Found | None:
         if path in self._fixed:
-            return *self._fixed[path], {}
-        for pattern, convertors, app, route in self._patterns:
+            return self._fixed[path]
+        for pattern, app, route in self._patterns:
             if match := pattern.match(path):
-                return app, route, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
+                return app, route, match.groupdict()
         return None
 
 
 def _commands(app: Starlette, prefix: str = "") -> Iterator[tuple[str, Starlette, CommandRoute]]:
-    """Every command of `app` and of what is mounted in it, by its full path."""
+    """The commands of `app` and of what is mounted in it, by their full paths."""
+    if app.user_middleware:
+        return
     for context in iter_route_contexts(app.routes):
         route = context.original_route
         path = f"{prefix}{context.path}"
         if isinstance(route, Mount) and isinstance(route.app, Starlette):
             yield from _commands(route.app, path)
         elif isinstance(route, CommandRoute):
+            if context.dependencies:
+                raise TypeError(f"command {path} is included with dependencies, which a command does not solve")
             yield path, app, route

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from pathlib import Path
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from shared.projections.follower import Follower
 from shared.projections.generation import Generation
 from shared.projections.kit import Crash
 from shared.projections.progress import STORE, Batch
+from shared.sqlite_scan import SqliteScan
 from shared.verify import content
 
 EVENTS = 120
@@ -146,6 +148,29 @@ async def test_what_cannot_be_folded_is_left_to_pages_which_park_it(log, history
     assert {row.subject for row in generation.parked()} == {poisoned}
     held = [event for event in history[70:] if event.subject == poisoned and event.type in family.types]
     assert generation.parked_count() == len(held)
+
+
+async def test_whoever_stops_a_follower_does_not_wait_for_its_replay(log, history, opened, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    slices = SqliteScan.slices
+
+    def slowly(*args):
+        for slice_ in slices(*args):
+            yield slice_
+            begun.set()
+            assert go_on.wait(20)
+
+    monkeypatch.setattr("shared.projections.follower._FAR", 10)
+    monkeypatch.setattr("shared.sqlite_scan._POSITIONS", 20)
+    monkeypatch.setattr(SqliteScan, "slices", slowly)
+    generation = opened("stopped")
+    following = asyncio.create_task(Follower(log.store, generation, lambda: None).run())
+    assert await asyncio.to_thread(begun.wait, 20)
+    following.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(following, return_exceptions=True)
+    assert not generation.marks()
 
 
 def test_additions_group_keys_of_any_size():
