@@ -5,13 +5,14 @@ models up to date, which no peer does. GC is set as `rapport up` sets it.
 """
 
 import argparse
+import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import uvloop
 from fastapi import APIRouter
 
 from services.cli import services
@@ -63,7 +64,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--route", choices=["command", "standard"], default="command")
     parser.add_argument("--models", action="store_true")
-    uvloop.run(run(parser.parse_args()))
+    # Without read models there is nothing to probe, which ends a task that never ends in the product.
+    logging.getLogger("shared.serving").setLevel(logging.CRITICAL)
+    asyncio.run(run(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A plain relay of the same events: aiokafka's `send` for each record, and a checkpoint behind each 5,000.
+"""A plain relay of the same events: aiokafka's `send` for each record, and a checkpoint behind each 2,000.
 
 The same reader of the store, the same key, payload and headers, all brokers' acknowledgement, no transactions: the
 checkpoint is a record sent when all before it are confirmed. Loop, GC, switching of threads and clock as ours.
@@ -23,7 +23,7 @@ from shared.envelope import Recorded
 from shared.sqlite_store import SqliteStore
 from shared.topics import checkpoints, create_topics
 
-_AT_ONCE = 5_000
+_AT_ONCE = 2_000
 _LINGER_MS = 5
 _OPTIONAL = {
     "onbehalfof": "on_behalf_of",
@@ -61,7 +61,7 @@ def headers(event: Recorded, store: str) -> list[tuple[str, bytes]]:
 
 
 async def chunks(store: SqliteStore) -> AsyncIterator[list[Recorded]]:
-    """The log in pieces of ten pages."""
+    """The log in pieces of four pages."""
     events: list[Recorded] = []
     async for page in store.pages(0):
         events += page.events

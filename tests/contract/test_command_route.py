@@ -134,7 +134,7 @@ def test_a_command_is_described_as_any_other_route(service):
 async def test_another_method_is_refused_with_those_that_are_allowed(installation):
     transport = httpx2.ASGITransport(as_cli(installation.app, "maria"))
     async with httpx2.AsyncClient(transport=transport, base_url="http://here") as http:
-        answer = await http.get(f"/contacts/api/v1/customers/{THING}/rename")
+        answer = await http.put(f"/contacts/api/v1/customers/{THING}/rename")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
