@@ -23,11 +23,18 @@ class Share(NamedTuple):
 WHOLE = Share()
 
 
+class Events(NamedTuple):
+    """Events of one type and schema: each one's subject by its number, and the payloads as stored, a line each."""
+
+    subjects: Column
+    lines: bytes
+
+
 class Slice(NamedTuple):
-    """Some events of a log: by type and schema, each event's subject by its number and its payload as stored."""
+    """Some events of a log, by type and schema."""
 
     position: int
-    events: Mapping[tuple[str, int], tuple[Column, list[bytes]]]
+    events: Mapping[tuple[str, int], Events]
 
 
 class Scan(Protocol):

@@ -51,11 +51,9 @@ class Plan:
         struct = msgspec.defstruct("Payload", members, gc=False)
         self._decode = msgspec.json.Decoder(struct).decode_lines
 
-    def fold(
-        self, subjects: Column, payloads: Sequence[bytes], codes: Codes
-    ) -> list[tuple[str, list[Column], list[Column | int]]]:
-        """What these events add to which sum: the columns of its key, and those of its addends and extremes."""
-        page = _Page(self._decode(b"\n".join(payloads)), subjects, codes, self._flat, self._lists)
+    def fold(self, subjects: Column, lines: bytes, codes: Codes) -> list[tuple[str, list[Column], list[Column | int]]]:
+        """What events, a line each, add to which sum: the columns of its key, and those of its addends and extremes."""
+        page = _Page(self._decode(lines), subjects, codes, self._flat, self._lists)
         return [(table.name, page.keys(table, rule), page.values(table, rule)) for table, rule in self._uses]
 
 

@@ -81,8 +81,8 @@ class Pages:
         """Apply everything that a scan reads; nothing may be parked."""
         replayed = Replay(scan, self._family.sums, self._words, told)
         touched = False
-        for sums in replayed.run(db, processes):
-            touched |= self.add(db, sums)
+        for table, columns in replayed.run(db, processes):
+            touched |= self._add(db, table, columns)
         others = 0
         for events in scan.events({type_ for table in self._family.documents for type_ in table.types}):
             touched |= self._documents(db, events)
@@ -129,37 +129,33 @@ class Pages:
         """Whether derived tables have to follow."""
         touched = self._documents(db, events)
         crashpoint("page.documents")
-        return self.add(db, self._sums(db, events)) or touched
+        for table, columns in self._sums(db, events):
+            touched |= self._add(db, table, columns)
+        return touched
 
-    def _sums(self, db: sa.Connection, events: Sequence[Recorded]) -> dict[str, list[Column]]:
+    def _sums(self, db: sa.Connection, events: Sequence[Recorded]) -> list[tuple[Sum, list[Column]]]:
         subjects = self._words.codes(db, {event.subject for event in events}) if self._plans else {}
         additions = {table.name: Addition(table) for table in self._family.sums}
         for type_, some in _by_type(events).items():
             if type_ in self._plans:
                 about = np.fromiter((subjects[event.subject] for event in some), np.int64, len(some))
-                payloads = [self._codec.current(event) for event in some]
-                for name, keys, values in self._plans[type_].fold(about, payloads, partial(self._codes, db)):
+                lines = b"\n".join(self._codec.current(event) for event in some)
+                for name, keys, values in self._plans[type_].fold(about, lines, partial(self._codes, db)):
                     additions[name].add(keys, values)
-        return {name: addition.columns() for name, addition in additions.items()}
+        return [(addition.table, addition.columns()) for addition in additions.values()]
 
     def _codes(self, db: sa.Connection, texts: list[str]) -> Column:
         known = self._words.codes(db, texts)
         return np.fromiter(map(known.__getitem__, texts), np.int64, len(texts))
 
-    def add(self, db: sa.Connection, sums: Mapping[str, list[Column]]) -> bool:
-        """Write what events came to in the sums; whether derived tables have to follow."""
+    def _add(self, db: sa.Connection, table: Sum, columns: list[Column]) -> bool:
+        """Write what events came to in a sum; whether derived tables have to follow."""
+        bulk.add(db, self._storage.sums[table.name], columns, keys=len(table.key), extremes=table.extremes)
         touched = False
-        for table in self._family.sums:
-            stored = self._storage.sums[table.name]
-            bulk.add(db, stored, sums[table.name], keys=len(table.key), extremes=table.extremes)
         for derived in self._family.derived:
-            columns = [
-                sums[source.name][[column.name for column in source.key].index(derived.by)]
-                for source in derived.of
-                if isinstance(source, Sum)
-            ]
-            if columns:
-                touched |= self._touch(db, derived, np.unique(np.concatenate(columns)))
+            if table in derived.of:
+                by = [column.name for column in table.key].index(derived.by)
+                touched |= self._touch(db, derived, np.unique(columns[by]))
         return touched
 
     def _documents(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:

@@ -26,6 +26,8 @@ class Words:
         self._place = place
         self._codes: dict[str, int] = {}
         self._new: dict[str, int] = {}
+        self._whole = False
+        """Whether this transaction found no words: those that it adds are then all there are."""
 
     def codes(self, db: sa.Connection, texts: Iterable[str]) -> dict[str, int]:
         """A code for each text, given out on first sight."""
@@ -33,8 +35,8 @@ class Words:
         found = {text: code for text in wanted if (code := self._codes.get(text, self._new.get(text))) is not None}
         missing = sorted(wanted - found.keys())
         if missing:
-            read = self._read(db, missing)
-            unseen = sorted(set(missing) - read.keys())
+            read = {} if self._whole else self._read(db, missing)
+            unseen = [text for text in missing if text not in read]
             if unseen:
                 read |= self._add_apart(unseen) if self._place.shared else self._add(db, unseen)
             self._new |= read
@@ -52,10 +54,12 @@ class Words:
             self._codes.clear()
         self._codes |= self._new
         self._new = {}
+        self._whole = False
 
     def rolled_back(self) -> None:
         """Forget what never was written."""
         self._new = {}
+        self._whole = False
 
     def _read(self, db: sa.Connection, texts: Collection[str]) -> dict[str, int]:
         query = sa.select(self._table.c.text, self._table.c.code).where(bulk.among(db, self._table.c.text, texts))
@@ -63,6 +67,7 @@ class Words:
 
     def _add(self, db: sa.Connection, texts: Collection[str]) -> dict[str, int]:
         first = db.execute(sa.select(sa.func.coalesce(sa.func.max(self._table.c.code), 0) + 1)).scalar_one()
+        self._whole |= first == 1
         given = {text: first + number for number, text in enumerate(texts)}
         bulk.insert(db, self._table, [(code, text) for text, code in given.items()])
         return given
