@@ -10,6 +10,7 @@ import typer
 from services.commands.composition import Serving
 from services.commands.options import Data, Json, brokers, composition, target
 from services.commands.output import print_json, print_line
+from shared.serving import run
 
 topics = typer.Typer(help="The Kafka topics that the services publish to.", no_args_is_help=True)
 
@@ -39,7 +40,7 @@ def up(
     The folder is created when it is missing; the first start prints an administrator's password, once. Only one
     process can serve a folder.
     """
-    asyncio.run(composition(ctx).serve(Serving(target(data).data, port, kafka)))
+    run(composition(ctx).serve(Serving(target(data).data, port, kafka)))
 
 
 def serve(
@@ -57,7 +58,7 @@ def serve(
     The servers that it needs come from the environment: RAPPORT_STORE, RAPPORT_KAFKA, RAPPORT_DATABASE and
     RAPPORT_KEYRING; RAPPORT_INSTANCE names the replica.
     """
-    asyncio.run(composition(ctx).serve_service(service, port))
+    run(composition(ctx).serve_service(service, port))
 
 
 @topics.command("create")

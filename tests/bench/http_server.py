@@ -5,7 +5,6 @@ models up to date, which no peer does. GC is set as `rapport up` sets it.
 """
 
 import argparse
-import asyncio
 import json
 import logging
 from collections.abc import Sequence
@@ -16,9 +15,9 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter
 
 from services.cli import services
+from shared import serving
 from shared.embedded import opened
 from shared.service import Service
-from shared.serving import serve
 from shared.settings import Settings
 from shared.web.guard import GuardedRoute
 
@@ -43,7 +42,7 @@ def served(options: argparse.Namespace) -> Sequence[Service]:
     return every
 
 
-async def run(options: argparse.Namespace) -> None:
+async def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM, then say how many events there are."""
     async with opened(served(options), Settings(data=options.folder, port=0)) as running:
         token = running.platform.accounts.add_token("bench", "specialist")
@@ -54,7 +53,7 @@ async def run(options: argparse.Namespace) -> None:
                 ready = {"port": urlsplit(line).port, "path": _PATH, "headers": headers}
                 print(json.dumps(ready), flush=True)
 
-        await serve(running, announce)
+        await serving.serve(running, announce)
         print(json.dumps({"events": await running.platform.log.store.position()}), flush=True)
 
 
@@ -66,7 +65,7 @@ def main() -> None:
     parser.add_argument("--models", action="store_true")
     # Without read models there is nothing to probe, which ends a task that never ends in the product.
     logging.getLogger("shared.serving").setLevel(logging.CRITICAL)
-    asyncio.run(run(parser.parse_args()))
+    serving.run(serve(parser.parse_args()))
 
 
 if __name__ == "__main__":
