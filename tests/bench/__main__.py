@@ -44,13 +44,15 @@ def main() -> int:
         growth.measured(asked.data, asked.report, console.print)
         return 0
     events = asked.events or (_QUICK_EVENTS if asked.quick else _EVENTS)
+    # a short history of few customers: as many events of each as in the long one
+    data, customers = (asked.data / "quick", events // 10) if asked.quick else (asked.data, history.CUSTOMERS)
     known = {
         "events": str(events),
-        "store": str(history.store_of(asked.data, events)),
+        "store": str(history.store_of(data, events, customers)),
         "prototype": str(contests.PROTOTYPE.parent),
     }
     few = min(events, _FEW)
-    known |= {"few_events": str(few), "few_store": str(history.store_of(asked.data, few))}
+    known |= {"few_events": str(few), "few_store": str(history.store_of(data, few, customers))}
     known["kafka"] = os.environ.get("KAFKA_BOOTSTRAP", "")
     outcomes: list[Outcome] = []
     broken = False

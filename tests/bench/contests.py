@@ -12,6 +12,7 @@ PROTOTYPE = _EXAMPLES / "perf" / "declared_sums.py"
 _KAFKA, _PEERS = frozenset({"kafka"}), frozenset({"peers"})
 _STORE = "--folder {folder} --store {store} --events {events}"
 _TOPIC = "--kafka {kafka} --topic {topic}"
+_FEW_TOPIC = "--kafka {kafka} --topic {few_topic}"
 _STORED_FEW = "--folder {folder} --store {store} --events 20000"
 """For a peer that needs a millisecond for an event."""
 _FEW_OF_TOPIC = "--folder {folder} --kafka {kafka} --topic {few_topic} --events {few_events}"
@@ -144,8 +145,8 @@ CONTESTS = [
     Contest(
         "relay",
         [
-            Side("ours", "relay.py", "--store {store} --kafka {kafka} --events {events}"),
-            Side("send", "relay_send.py", "--store {store} --kafka {kafka} --events {events}"),
+            Side("ours", "relay.py", "--store {few_store} --kafka {kafka} --events {few_events}"),
+            Side("send", "relay_send.py", "--store {few_store} --kafka {kafka} --events {few_events}"),
         ],
         [Row("C1", "transactional relay / aiokafka's send", "ours", "send", 3, 4)],
         needs=_KAFKA,
@@ -154,9 +155,9 @@ CONTESTS = [
     Contest(
         "consume",
         [
-            Side("ours", "consume.py", f"--folder {{folder}} --store {{store}} {_TOPIC} --family count"),
-            Side("FastStream", "consume_faststream.py", "--kafka {kafka} --topic {few_topic} --events {few_events}"),
-            Side("getmany", "consume_getmany.py", f"{_TOPIC} --events {{events}}"),
+            Side("ours", "consume.py", f"--folder {{folder}} --store {{few_store}} {_FEW_TOPIC} --family count"),
+            Side("FastStream", "consume_faststream.py", f"{_FEW_TOPIC} --events 20000"),
+            Side("getmany", "consume_getmany.py", f"{_FEW_TOPIC} --events {{few_events}}"),
         ],
         [
             Row("C2", "consumer / FastStream message by message", "ours", "FastStream", 8, 13),

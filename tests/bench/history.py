@@ -35,11 +35,11 @@ KEY = bytes(32)
 _days: dict[str, int] = {}
 
 
-def store_of(folder: Path, events: int) -> Path:
+def store_of(folder: Path, events: int, customers: int = CUSTOMERS) -> Path:
     """The file with so many events, made when it is not there."""
     path = folder / str(events) / "events.db"
     if not (path.parent / "figures.json").exists():
-        _write(path, events)
+        _write(path, events, customers)
     return path
 
 
@@ -95,7 +95,7 @@ def milliseconds(text: str) -> int:
     return day * _DAY + hours * 3_600_000 + minutes * 60_000 + thousandths
 
 
-def _write(path: Path, events: int) -> None:
+def _write(path: Path, events: int, customers: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob("events.db*"):
         left.unlink()
@@ -104,7 +104,7 @@ def _write(path: Path, events: int) -> None:
     db.pragma("synchronous", "off")  # a store that took a power cut while it was made is made again
     writer = Writer(db)
     fold, known, heads, done = Fold(), {}, {}, 0
-    history = payloads(events, CUSTOMERS)
+    history = payloads(events, customers)
     while some := list(islice(history, _AT_ONCE)):
         appends = []
         for customer, kind, data in some:

@@ -86,12 +86,17 @@ class Outcome:
 
 
 def held(contest: Contest, known: dict[str, str], rounds: int, told: Callable[[str], None]) -> list[Outcome]:
-    """Hold a contest: each round runs every side once."""
+    """Hold a contest: each round runs every side once, and the median is that of all rounds.
+
+    A row that is below its floor then gets as many rounds again: other programs disturb a few of them, not most.
+    """
     outcomes = [Outcome(row) for row in contest.rows]
-    for number in range(rounds):
+    for number in range(2 * rounds):
+        if number >= rounds and all(outcome.holds for outcome in outcomes):
+            break
         found = {}
         for side in contest.sides:
-            told(f"{contest.name}: round {number + 1} of {rounds}, {side.name}")
+            told(f"{contest.name}: round {number + 1}, {side.name}")
             found[side.name] = run(side, known)
             _check(contest, side, found[side.name], known)
         _compare(contest, found)
