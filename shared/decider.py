@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -113,19 +113,22 @@ async def handle(
     asked = command.model_dump_json().encode()
     for _ in range(_ATTEMPTS):
         history = await log.store.load(stream)
-        await log.keyring.ready({recorded.subject for recorded in history.events})
-        found = _handled_before(log, history, context.command_id, asked)
-        if found:
-            return found
+        if history.events:
+            await log.keyring.ready({recorded.subject for recorded in history.events})
+            if found := _handled_before(log, history, context.command_id, asked):
+                return found
         if expected is not None and expected != history.head.version:
             raise Stale(history.head.version)
-        stamped = command.stamped(log.clock(), log.timezone)
+        now = log.clock()
+        stamped = command.stamped(now, log.timezone)
         state = reduce(decider.evolve, map(log.codec.decode, history.events), decider.initial)
         events = decider.decide(stamped, state)
         if not events:
             return _outcome((), history.events[-1:], stream, found=False)
-        await log.keyring.ready({event.subject(stream) for event in events}, make=True)
-        drafts = _drafts(log, stream, events, stamped.moment, asked, context)
+        subjects = [event.subject(stream) for event in events]
+        await log.keyring.ready(set(subjects), make=True)
+        times = stamp(stamped.moment), stamp(now)
+        drafts = _drafts(log, stream, zip(events, subjects, strict=True), times, asked, context)
         try:
             recorded = await log.store.append(stream, history.head, drafts)
         except Conflict:
@@ -153,21 +156,25 @@ def _outcome(events: Sequence[Event], recorded: Sequence[Recorded], stream: str,
 
 
 def _drafts(
-    log: Log, stream: str, events: Sequence[Event], moment: datetime, asked: bytes, context: Context
+    log: Log, stream: str, about: Iterable[tuple[Event, str]], times: tuple[str, str], asked: bytes, context: Context
 ) -> list[Draft]:
+    """The events with their subjects, as the store takes them; `times` are when they happened and were recorded."""
+    occurred_at, recorded_at = times
+    command_id = str(context.command_id)
+    correlation_id = str(context.correlation_id) if context.correlation_id else command_id
+    causation_id = str(context.causation_id) if context.causation_id else None
     drafts: list[Draft] = []
-    for number, event in enumerate(events):
+    for number, (event, subject) in enumerate(about):
         event_id = uuid5(context.command_id, f"{stream}/{number}")
-        subject = event.subject(stream)
         metadata = Metadata(
             subject=subject,
             actor=context.actor,
-            command_id=str(context.command_id),
+            command_id=command_id,
             command_hash=fingerprint(log.keyring.key(subject), asked),
-            occurred_at=stamp(moment),
-            recorded_at=stamp(log.clock()),
-            correlation_id=str(context.correlation_id or context.command_id),
-            causation_id=str(context.causation_id) if context.causation_id else None,
+            occurred_at=occurred_at,
+            recorded_at=recorded_at,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
             on_behalf_of=context.on_behalf_of,
             traceparent=context.traceparent,
         )

@@ -10,9 +10,10 @@ from starlette.types import ASGIApp, Lifespan
 
 from shared.web import problems
 from shared.web.command_route import CommandPaths
+from shared.web.correlated import Correlated
 from shared.web.guard import Authentication, GuardedRoute, Identities, may, require_declarations
-from shared.web.problems import Correlated, Page
-from shared.web.security import BODY_SECONDS, MIB, BodyLimits, SameOrigin, SaneRequests, SecurityHeaders
+from shared.web.problems import Page
+from shared.web.security import BODY_SECONDS, MIB, Entrance
 
 _FIELD_ERROR: Final = {
     "type": "object",
@@ -95,8 +96,5 @@ def harden(
     """
     require_declarations(app)
     served: ASGIApp = Authentication(CommandPaths(app), identities)
-    served = BodyLimits(served, body_limit, larger_bodies, body_seconds)
-    served = SameOrigin(served)
-    served = SaneRequests(served)
-    served = Correlated(served)
-    return SecurityHeaders(served)
+    served = Entrance(served, body_limit, larger_bodies, body_seconds)
+    return Correlated(served)

@@ -1,15 +1,14 @@
 """Headers as ASGI carries them: lists of pairs, names in lower case.
 
-Six middlewares and a command ask for eleven headers of a request. A dictionary made once answers them all; Starlette's
+The middlewares and a command ask for eleven headers of a request. A dictionary made once answers them all; Starlette's
 `Headers` walks the list for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
 Pairs = list[tuple[bytes, bytes]]
 _KEPT: Final = "rapport.headers"
@@ -27,8 +26,3 @@ def sent(scope: Scope, name: bytes) -> str | None:
     """The first header of a request that has this name."""
     value = first(scope).get(name)
     return None if value is None else value.decode("latin-1")
-
-
-def put(message: Message, headers: Pairs, names: Collection[bytes]) -> None:
-    """Give an answer these headers, in place of those of its own that have one of the names."""
-    message["headers"] = [header for header in message.get("headers", ()) if header[0] not in names] + headers

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from shared.database_errors import AWAY
 from shared.errors import (
@@ -32,7 +32,7 @@ from shared.errors import (
 )
 from shared.web import headers
 
-_CORRELATION: Final = b"x-correlation-id"
+CORRELATION: Final = b"x-correlation-id"
 MAX_ERRORS: Final = 50
 MAX_TEXT: Final = 300
 _REFUSED: Final = {"invalid": 422, "conflict": 409, "missing": 404}
@@ -117,7 +117,7 @@ def correlation_id(scope: Scope) -> UUID:
     """The id that ties this request to its log lines, its events and its answer."""
     state = scope.setdefault("state", {})
     if "correlation_id" not in state:
-        state["correlation_id"] = _sent_id(headers.sent(scope, _CORRELATION)) or uuid4()
+        state["correlation_id"] = _sent_id(headers.sent(scope, CORRELATION)) or uuid4()
     found: UUID = state["correlation_id"]
     return found
 
@@ -147,47 +147,10 @@ def install(app: FastAPI, page: Page | None = None) -> None:
         return response
 
     async def on_problem(request: Request, error: Exception) -> Response:
-        return answer(request, _as_problem(error))
+        return answer(request, as_problem(error))
 
     for kind in (Problem, RequestValidationError, HTTPException, RapportError, *AWAY, Exception):
         app.add_exception_handler(kind, on_problem)
-
-
-class Correlated:
-    """Outermost middleware: a correlation id on every answer, and no error that escapes or tells its details."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        identity = correlation_id(scope)
-        started = finished = False
-
-        async def echo(message: Message) -> None:
-            nonlocal started, finished
-            if message["type"] == "http.response.start":
-                started = True
-                headers.put(message, [(_CORRELATION, str(identity).encode())], {_CORRELATION})
-            elif message["type"] == "http.response.body":
-                finished = not message.get("more_body", False)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, echo)
-        except (Problem, RapportError, *AWAY) as error:
-            if started:
-                raise
-            await _as_problem(error).response(identity)(scope, receive, echo)
-        except Exception as error:
-            _log.exception("request failed: correlation_id=%s method=%s", identity, scope["method"])
-            if started and not finished:
-                raise
-            if not started:
-                await _as_problem(error).response(identity)(scope, receive, echo)
 
 
 def _sent_id(text: str | None) -> UUID | None:
@@ -197,7 +160,8 @@ def _sent_id(text: str | None) -> UUID | None:
         return None
 
 
-def _as_problem(error: Exception) -> Problem:
+def as_problem(error: Exception) -> Problem:
+    """What is told of an error: what it says itself if it is ours, nothing of one that nobody expected."""
     match error:
         case Problem():
             return error

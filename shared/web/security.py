@@ -1,4 +1,4 @@
-"""Middlewares that stand before every route: what a sane request looks like, and what a browser may do with us."""
+"""What stands before every route: how a sane request looks, where it comes from, and how long its body may be."""
 
 from __future__ import annotations
 
@@ -18,18 +18,6 @@ MAX_HEADER_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 BODY_SECONDS: Final = 30.0
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-)
-_HEADERS: Final = [
-    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-]
-_NAMES: Final = frozenset(name for name, _ in _HEADERS)
-_NOT_KEPT: Final = (b"cache-control", b"no-store")
 _CLOSE: Final = {"Connection": "close"}
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -37,64 +25,11 @@ _CONTROL_IN_QUERY: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL_IN_HEADER: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-class SecurityHeaders:
-    """Adds to every answer what a browser must know; an answer that does not say otherwise is never kept."""
+class Entrance:
+    """The middleware that every request passes before anything is done for it; what it refuses ends there.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-        async def protect(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers.put(message, _HEADERS, _NAMES)
-                if b"cache-control" not in dict(message["headers"]):
-                    message["headers"].append(_NOT_KEPT)
-            await send(message)
-
-        await self._app(scope, receive, protect if scope["type"] == "http" else send)
-
-
-class SaneRequests:
-    """Refuses requests that another server on the way could read differently: 400, 414 or 431, and closes."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or raise its problem."""
-        if scope["type"] == "http":
-            _check_headers(scope["headers"], headers.first(scope))
-            _check_target(scope)
-        await self._app(scope, receive, send)
-
-
-class SameOrigin:
-    """Refuses to change anything for a page of another site, by Fetch Metadata and Origin; no token in forms is needed.
-
-    Programs send neither header and pass: a browser cannot be made to leave both out of a request that changes things.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or raise its problem."""
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            site, origin = headers.sent(scope, b"sec-fetch-site"), headers.sent(scope, b"origin")
-            if site is not None:
-                ours = site in {"same-origin", "none"}
-            else:
-                ours = origin is None or _authority(origin) == headers.sent(scope, b"host")
-            if not ours:
-                raise Problem(403, "Cross-origin request refused", "Open the page of this site and try again there.")
-        await self._app(scope, receive, send)
-
-
-class BodyLimits:
-    """Ends bodies that are too long (413) or too slow (408), whatever the app makes of a body that breaks off.
-
+    Requests that another server on the way could read differently (400, 414, 431); changes for a page of another site
+    (403); bodies that are too long (413) or too slow (408), whatever the app makes of a body that breaks off.
     `larger` gives single paths their own limit in bytes; `seconds` is the time for the whole body.
     """
 
@@ -111,12 +46,17 @@ class BodyLimits:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, or raise its problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        sent = headers.first(scope)
+        _check_headers(scope["headers"], sent)
+        _check_target(scope)
+        if scope["method"] not in SAFE_METHODS:
+            _check_origin(sent)
         limit = self._larger.get(scope["path"], self._limit)
-        if int(headers.sent(scope, b"content-length") or "0") > limit:
+        if int(sent.get(b"content-length", b"0")) > limit:
             raise _too_large(limit)
         body = _Body(receive, send, limit, self._seconds)
         try:
@@ -186,6 +126,20 @@ def _check_headers(sent: headers.Pairs, values: Mapping[bytes, bytes]) -> None:
         raise Problem(400, detail="A header holds control characters.", headers=_CLOSE)
 
 
+def _check_origin(values: Mapping[bytes, bytes]) -> None:
+    """Refuse to change anything for a page of another site, by Fetch Metadata and Origin: forms need no token.
+
+    Programs send neither header and pass: a browser cannot be made to leave both out of a request that changes things.
+    """
+    site, origin = values.get(b"sec-fetch-site"), values.get(b"origin")
+    if site is not None:
+        ours = site in {b"same-origin", b"none"}
+    else:
+        ours = origin is None or _authority(origin) == values[b"host"]
+    if not ours:
+        raise Problem(403, "Cross-origin request refused", "Open the page of this site and try again there.")
+
+
 def _check_target(scope: Scope) -> None:
     path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
     if len(path) + len(query) > MAX_TARGET_BYTES:
@@ -199,7 +153,7 @@ def _check_target(scope: Scope) -> None:
         raise Problem(400, detail="The address is not UTF-8 or holds control characters.", headers=_CLOSE)
 
 
-def _authority(origin: str) -> str | None:
+def _authority(origin: bytes) -> bytes | None:
     try:
         return urlsplit(origin).netloc or None
     except ValueError:

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from shared.values import Count, Instant, Text
 from shared.web import guard, problems
 from shared.web.bodies import Sent
+from shared.web.correlated import Correlated
 from shared.web.guard import may
-from shared.web.problems import Correlated
 
 JSON = {"Content-Type": "application/json"}
 GOOD = b'{"id": "6f1d7c52-6a0c-5f0e-9a6b-3c1f0d5e8b77", "at": "2026-03-01T09:30:00+01:00", "lines": [{"count": 1}]}'

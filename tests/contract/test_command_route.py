@@ -105,6 +105,17 @@ async def test_every_command_is_answered_as_fastapi_would_answer_it(installation
     assert statuses >= {400, 404, 415, 422, 428}
 
 
+async def test_an_accepted_command_is_answered_with_its_length_told_once(installation):
+    contact = {"customer_id": THING, "kind": "visit", "direction": "inbound", "summary": "Came by."}
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(as_cli(installation.app, "maria")), base_url="http://here"
+    ) as http:
+        answer = await http.post("/interactions/api/v1/interactions", json=contact, headers=[KEY])
+    assert answer.status_code == 201
+    assert answer.headers.get_list("content-length") == [str(len(answer.content))]
+    assert answer.headers["etag"] == '"0"'
+
+
 def test_every_command_is_found_at_once(root):
     commands = dict(commands_of(root))
     assert len(commands) > 15

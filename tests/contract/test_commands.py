@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from shared.decider import Outcome
 from shared.web import command_route, problems, tokens
 from shared.web.commands import Accepted, Answers, Asked, Expected
+from shared.web.correlated import Correlated
 from shared.web.guard import as_cli, may
-from shared.web.problems import Correlated, Problem
+from shared.web.problems import Problem
 from shared.web.tokens import After, Token
 
 STORE = UUID("6f1d7c52-6a0c-5f0e-9a6b-3c1f0d5e8b77")

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 
 from shared import errors
 from shared.web import problems
-from shared.web.problems import Correlated, Problem
+from shared.web.correlated import Correlated
+from shared.web.problems import Problem
 
 CORRELATION = "6f1d7c52-6a0c-5f0e-9a6b-3c1f0d5e8b77"
 RAISED = {
