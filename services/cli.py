@@ -35,8 +35,10 @@ def services() -> list[Service]:
 @asynccontextmanager
 async def _open_app(data: Path) -> AsyncIterator[ASGIApp]:
     from shared.embedded import opened
+    from shared.serving import collect_rarely
 
     async with opened(services(), _settings(data=data)) as running:
+        collect_rarely()
         yield running.for_cli()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import msgspec
 
 from services.commands.failure import UNREACHABLE, Failure, Problem
 from services.commands.in_process import ASGIApp, InProcess
@@ -47,7 +48,8 @@ class Client:
 
     async def post(self, path: str, body: Any) -> Any:
         """A command's answer. Each call is a command of its own: ask again only with the same wish."""
-        return await self._request("POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
+        headers = {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"}
+        return await self._request("POST", path, content=msgspec.json.encode(body), headers=headers)
 
     @asynccontextmanager
     async def lines(self, method: str, path: str, **params: Any) -> AsyncIterator[AsyncIterator[Any]]:

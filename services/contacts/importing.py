@@ -38,6 +38,8 @@ async def take_over(log: Log, source: str, given: Sequence[OutsideCustomer], con
         for number in mine:
             results[number] = await _take_one(log, source, given[number], context)
 
+    # Made together, their keys are durable at one go.
+    await log.keyring.ready({f"customer-{_id(source, each)}" for each in given}, make=True)
     async with asyncio.TaskGroup() as group:
         for mine in numbers.values():
             group.create_task(take(mine))
@@ -45,7 +47,7 @@ async def take_over(log: Log, source: str, given: Sequence[OutsideCustomer], con
 
 
 async def _take_one(log: Log, source: str, given: OutsideCustomer, context: Context) -> Result:
-    id_ = ids.imported("customer", source, given.outside_id)
+    id_ = _id(source, given)
     command = ImportCustomer(customer_id=id_, source=source, **dict(given))
     asked = replace(context, command_id=command_id(id_, given))
     try:
@@ -61,6 +63,10 @@ async def _take_one(log: Log, source: str, given: OutsideCustomer, context: Cont
     if outcome.found or not outcome.events:
         return Result("unchanged", outcome=outcome)
     return Result("accepted", len(outcome.events), outcome=outcome)
+
+
+def _id(source: str, given: OutsideCustomer) -> UUID:
+    return ids.imported("customer", source, given.outside_id)
 
 
 def command_id(customer_id: UUID, given: OutsideCustomer) -> UUID:

@@ -38,6 +38,8 @@ class Addition:
 
     def add(self, keys: Sequence[Column], values: Values) -> None:
         """Add rows: the key columns, then addends and extremes."""
+        if not len(keys[0]):
+            return
         constants = tuple(value if isinstance(value, int) else None for value in values)
         self._pending[constants].append([*keys, *(value for value in values if not isinstance(value, int))])
         self._rows += len(keys[0])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
@@ -66,7 +67,7 @@ def put(db: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> N
     others = [column.name for column in table.columns if column.name not in keys]
     values = [
         tuple(
-            json.dumps(row[column.name], ensure_ascii=False) if isinstance(column.type, sa.JSON) else row[column.name]
+            msgspec.json.encode(row[column.name]).decode() if isinstance(column.type, sa.JSON) else row[column.name]
             for column in table.columns
         )
         for row in rows

@@ -199,7 +199,7 @@ class Generation:
             self.place.close()
 
     def _check_replayable(self, db: sa.Connection, mark: Mark, scan: Scan) -> None:
-        if mark.position != scan.after or parking.count(db, self._storage):
+        if max(mark.position, self._idle) != scan.after or parking.count(db, self._storage):
             raise RapportError(f"{self.place.name} is at {mark.position} and cannot be replayed from {scan.after}")
 
     def _marks(self, db: sa.Connection) -> dict[Source, Mark]:

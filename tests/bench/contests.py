@@ -7,8 +7,9 @@ from pathlib import Path
 import history
 from rounds import HERE, PEERS, Contest, Row, Side
 
-_EXAMPLES = Path(os.environ.get("RAPPORT_TEST_DATA", HERE.parents[2] / "shared" / "data")).parent / "examples"
-PROTOTYPE = _EXAMPLES / "perf" / "declared_sums.py"
+_DATA = Path(os.environ.get("RAPPORT_TEST_DATA", HERE.parents[2] / "shared" / "data"))
+PROTOTYPE = _DATA.parent / "examples" / "perf" / "declared_sums.py"
+YEAR = _DATA / "online_retail_2009_2010.csv.gz"
 _KAFKA, _PEERS = frozenset({"kafka"}), frozenset({"peers"})
 _STORE = "--folder {folder} --store {store} --events {events}"
 _TOPIC = "--kafka {kafka} --topic {topic}"
@@ -29,6 +30,8 @@ def absent(contest: Contest) -> str:
     """What a contest lacks besides servers and peers."""
     if contest.name == "sums" and not PROTOTYPE.exists():
         return f"{PROTOTYPE} is not there"
+    if contest.name == "import" and not YEAR.exists():
+        return f"{YEAR} is not there"
     return ""
 
 
@@ -190,6 +193,25 @@ CONTESTS = [
         [Row("K1", "catching up into a durable read model / Quix", "ours", "Quix, collector off", 2.5, 3.7)],
         needs=_KAFKA | _PEERS,
         checked=checked,
+    ),
+    Contest(
+        "import",
+        [
+            Side("ours", "import_year.py", "--folder {folder}"),
+            Side("alone", "import_alone.py", "--folder {folder}"),
+        ],
+        [
+            Row(
+                "I1",
+                "time of a year's import, projections at the head / reading and appending alone",
+                "ours",
+                "alone",
+                3,
+                2,
+                of="seconds",
+                smaller_is_better=True,
+            ),
+        ],
     ),
     Contest(
         "http",

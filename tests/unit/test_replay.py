@@ -9,6 +9,7 @@ from uuid import UUID
 import facts
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from shared import crashpoints
 from shared.decider import handle
@@ -122,6 +123,18 @@ def test_a_crash_leaves_nothing_of_it(log, history, opened):
     generation.replay(log.store.scan(0, len(history)))
     generation.refresh()
     assert content(generation) == by_pages(opened("paged"), history)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_sum_that_no_event_adds_to_stays_empty(log, history, opened, processes):
+    odd = Sum("odd", key=(Subject("customer"), Whole("score")), adds=("answers",))
+    odd.on(facts.Cancelled, score=0, answers=+1)
+    generation = opened("empty", Family("odd", version=1, tables=(odd,)))
+    assert history[0].type == facts.Placed.type
+    generation.replay(log.store.scan(0, 1), processes=processes)
+    with generation.read() as snapshot:
+        assert snapshot.position == 1
+        assert snapshot.execute(sa.text("SELECT count(*) FROM odd")).scalar_one() == 0
 
 
 async def test_what_cannot_be_folded_is_left_to_pages_which_park_it(log, history, opened, monkeypatch):
