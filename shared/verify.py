@@ -131,8 +131,8 @@ def _take(
     for event in events:
         chain.check(event)
     for generation in fresh:
-        marks = actual[generation.family.name].marks
-        mine = [e for e in events if e.type in generation.family.types and models.applied(marks, e)]
+        marks, types = actual[generation.family.name].marks, generation.family.types
+        mine = [e for e in events if e.type in types and models.applied(marks, e)]
         if mine:
             generation.apply([Batch(*STORE, mine, mine[-1].position, 0)])
 

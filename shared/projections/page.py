@@ -48,6 +48,7 @@ class Pages:
 
     def __init__(self, family: Family, storage: Storage, words: Words, codec: Codec, *, rebuild: bool) -> None:
         self._family = family
+        self._types = family.types
         self._storage = storage
         self._words = words
         self._codec = codec
@@ -96,7 +97,7 @@ class Pages:
         for event in batch.events:
             if event.position > seen:
                 seen = event.position
-                if event.type in self._family.types:
+                if event.type in self._types:
                     yield event
 
     def _one_by_one(self, db: sa.Connection, events: Sequence[tuple[Batch, Recorded]]) -> Applied:

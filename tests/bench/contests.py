@@ -160,7 +160,7 @@ CONTESTS = [
         "consume",
         [
             Side("ours", "consume.py", f"--folder {{folder}} --store {{few_store}} {_FEW_TOPIC} --family count"),
-            Side("FastStream", "consume_faststream.py", f"{_FEW_TOPIC} --events 20000"),
+            Side("FastStream", "consume_faststream.py", f"{_FEW_TOPIC} --events 10000"),
             Side("getmany", "consume_getmany.py", f"{_FEW_TOPIC} --events {{few_events}}"),
         ],
         [

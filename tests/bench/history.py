@@ -7,6 +7,7 @@ of the first so many events comes to, which every contestant has to come to as w
 import argparse
 import asyncio
 import json
+import sys
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -119,8 +120,8 @@ def _write(path: Path, events: int, customers: int) -> None:
         for outcome in writer.commit(appends):
             if isinstance(outcome, RapportError):
                 raise outcome
-        print(f"\r{done:,} of {events:,} events written", end="", flush=True)
-    print()
+        if sys.stdout.isatty() or done == events:
+            print(f"\r{done:,} of {events:,} events written", end="\n" if done == events else "", flush=True)
     db.pragma("journal_mode", "delete")
     db.pragma("journal_mode", "wal")
     db.close()

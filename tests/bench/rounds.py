@@ -67,9 +67,10 @@ class Contest:
 
 @dataclass
 class Outcome:
-    """What one row came to, round by round."""
+    """What one row came to, round by round. `slack` is how much of its floor will do."""
 
     row: Row
+    slack: float = 1.0
     ratios: list[float] = field(default_factory=list)
     ours: list[dict[str, Any]] = field(default_factory=list)
     theirs: list[dict[str, Any]] = field(default_factory=list)
@@ -81,16 +82,19 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Whether it is at least at its floor."""
-        return self.row.reaches(self.ratio, self.row.floor)
+        """Whether it is at its floor, or as near to it as will do."""
+        slack = 1 / self.slack if self.row.smaller_is_better else self.slack
+        return self.row.reaches(self.ratio, self.row.floor * slack)
 
 
-def held(contest: Contest, known: dict[str, str], rounds: int, told: Callable[[str], None]) -> list[Outcome]:
+def held(
+    contest: Contest, known: dict[str, str], rounds: int, told: Callable[[str], None], *, slack: float = 1.0
+) -> list[Outcome]:
     """Hold a contest: each round runs every side once, and the median is that of all rounds.
 
     A row that is below its floor then gets as many rounds again: other programs disturb a few of them, not most.
     """
-    outcomes = [Outcome(row) for row in contest.rows]
+    outcomes = [Outcome(row, slack) for row in contest.rows]
     for number in range(2 * rounds):
         if number >= rounds and all(outcome.holds for outcome in outcomes):
             break
