@@ -216,12 +216,15 @@ CONTESTS = [
     Contest(
         "http",
         [
-            _served("ours", sys.executable, "http_server.py"),
+            _served("ours", sys.executable, "http_equal.py"),
+            _served("everything on", sys.executable, "http_server.py"),
             _served("eventsourcing", PEERS, "peers/eventsourcing_http.py"),
         ],
         [
             Row("D1", "POST to durable event, 64 connections / FastAPI, eventsourcing", "ours", "eventsourcing", 5, 8),
             Row("D2", "their p99", "ours", "eventsourcing", 0.3, 0.1, of="p99_ms", smaller_is_better=True),
+            Row("D1+", "D1 with sign-in, idempotency, sealing on", "everything on", "eventsourcing", 2, 3),
+            Row("D2+", "their p99", "everything on", "eventsourcing", 0.5, 0.3, of="p99_ms", smaller_is_better=True),
         ],
         needs=_PEERS,
     ),
