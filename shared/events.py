@@ -29,7 +29,8 @@ class Event(BaseModel):
     """A business fact in the past tense.
 
     A subclass names its public `type` (never a Python path), the `schema` version of its payload, and the
-    field that holds the customer it is about; without one, the event is about its own stream.
+    field that holds the customer it is about; without one, the event is about its own stream. One that `erases`
+    makes every read model forget its subject.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -37,13 +38,22 @@ class Event(BaseModel):
     type: ClassVar[str]
     schema_version: ClassVar[int]
     subject_field: ClassVar[str | None]
+    erases: ClassVar[bool]
     personal: ClassVar[frozenset[str]]
 
-    def __init_subclass__(cls, *, type: str, schema: int = 1, subject: str | None = None) -> None:  # noqa: A002, the field's word
+    def __init_subclass__(
+        cls,
+        *,
+        type: str,  # noqa: A002, the field's word
+        schema: int = 1,
+        subject: str | None = None,
+        erases: bool = False,
+    ) -> None:
         super().__init_subclass__()
         cls.type = type
         cls.schema_version = schema
         cls.subject_field = subject
+        cls.erases = erases
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

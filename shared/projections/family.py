@@ -6,21 +6,25 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from shared.events import Event
 from shared.projections.tables import Derived, Document, Sum, Table
 
 
 class Family:
-    """Tables that are built, watermarked, compared and swapped as one."""
+    """Tables that are built, watermarked, compared and swapped as one; `forgets` names what erases a subject."""
 
-    def __init__(self, name: str, *, version: int, tables: Sequence[Table]) -> None:
+    def __init__(self, name: str, *, version: int, tables: Sequence[Table], forgets: type[Event] | None = None) -> None:
         self.name = name
         self.version = version
         self.tables = tuple(tables)
+        if forgets is not None and not forgets.erases:
+            raise TypeError(f"{name}: {forgets.type} erases nobody")
+        self.forgets = frozenset({forgets.type} if forgets else ())
         inside = set(map(id, tables))
         for derived in self.derived:
             if derived.function is None:
                 raise TypeError(f"{derived.name} says nowhere what a group contributes")
-            for table in derived.of:
+            for table in (*derived.of, *([derived.through] if derived.through else ())):
                 if id(table) not in inside:
                     raise TypeError(f"{derived.name} is derived of {table.name}, which is not in the family {name}")
 
@@ -42,8 +46,9 @@ class Family:
     @property
     def types(self) -> frozenset[str]:
         """The event types it reads."""
-        return frozenset().union(*(table.types for table in self.tables))
+        return self.forgets.union(*(table.types for table in self.tables))
 
     def fingerprint(self) -> str:
         """Changes when what the tables would hold changes; then the version must change too."""
-        return hashlib.sha256("\n".join(table.definition() for table in self.tables).encode()).hexdigest()[:16]
+        parts = [table.definition() for table in self.tables] + [f"forgets {type_}" for type_ in self.forgets]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

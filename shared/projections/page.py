@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,7 @@ from shared.projections.additions import Addition
 from shared.projections.bulk import Column
 from shared.projections.family import Family
 from shared.projections.fold import Plan
+from shared.projections.forgetting import Forgetting
 from shared.projections.progress import STORE, Applied, Batch, Mark, Source
 from shared.projections.refresh import Refresher
 from shared.projections.replay import Replay, Told
@@ -54,6 +55,7 @@ class Pages:
         self._codec = codec
         self._rebuild = rebuild
         self._refresher = Refresher(storage, words)
+        self._forgetting = Forgetting(family, storage, words)
         self._plans = {type_: Plan(type_, family.sums) for type_ in _types_of_sums(family)}
 
     def apply(self, db: sa.Connection, batches: Sequence[Batch], marks: Mapping[Source, Mark]) -> Applied:
@@ -62,9 +64,9 @@ class Pages:
         if not fresh:
             return Applied(Counter(), touched=False)
         blocked = parking.subjects(db, self._storage, {event.subject for _, event in fresh})
-        free = [(batch, event) for batch, event in fresh if event.subject not in blocked]
+        free = [(batch, event) for batch, event in fresh if not self._waits(event, blocked)]
         for batch, event in fresh:
-            if event.subject in blocked:
+            if self._waits(event, blocked):
                 self._park(db, batch, event, None)
         try:
             with db.begin_nested():
@@ -82,11 +84,14 @@ class Pages:
         """Apply everything that a scan reads; nothing may be parked."""
         replayed = Replay(scan, self._family.sums, self._words, told)
         touched = False
+        erased = self._forgetting.erased(db)
         for table, columns in replayed.run(db, processes):
-            touched |= self._add(db, table, columns)
+            touched |= self._add(db, table, self._forgetting.others(db, table, columns, erased))
         others = 0
-        for events in scan.events({type_ for table in self._family.documents for type_ in table.types}):
-            touched |= self._documents(db, events)
+        types = self._family.forgets.union(*(table.types for table in self._family.documents))
+        for events in scan.events(types):
+            touched |= self._documents(db, events, self._erased(db, events))
+            touched |= self._forget(db, events)
             others += sum(event.type not in self._plans for event in events)
         return Applied(Counter({STORE: replayed.events + others}), touched)
 
@@ -106,7 +111,7 @@ class Pages:
         applied: Counter[Source] = Counter()
         touched = False
         for batch, event in events:
-            if event.subject in blocked:
+            if self._waits(event, blocked):
                 self._park(db, batch, event, None)
                 continue
             try:
@@ -123,15 +128,31 @@ class Pages:
                 self._park(db, batch, event, error)
         return Applied(applied, touched)
 
+    def _waits(self, event: Recorded, blocked: Collection[str]) -> bool:
+        """Whether an earlier event of its subject is parked; forgetting waits for nothing."""
+        return event.subject in blocked and event.type not in self._family.forgets
+
     def _park(self, db: sa.Connection, batch: Batch, event: Recorded, error: Exception | None) -> None:
         parking.park(db, self._storage, event, topic=batch.topic, partition=batch.partition, error=error)
 
     def _fold(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
         """Whether derived tables have to follow."""
-        touched = self._documents(db, events)
+        erased = self._erased(db, events)
+        touched = self._documents(db, events, erased)
         crashpoint("page.documents")
         for table, columns in self._sums(db, events):
-            touched |= self._add(db, table, columns)
+            touched |= self._add(db, table, self._forgetting.others(db, table, columns, erased))
+        return self._forget(db, events) or touched
+
+    def _erased(self, db: sa.Connection, events: Sequence[Recorded]) -> set[str]:
+        """Which subjects of some events are erased, before them or by them."""
+        subjects = {event.subject for event in events}
+        return self._forgetting.now(events) | self._forgetting.erased(db, subjects)
+
+    def _forget(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
+        touched = False
+        for derived, groups in self._forgetting.forget(db, self._forgetting.now(events)):
+            touched |= self._touch(db, derived, groups)
         return touched
 
     def _sums(self, db: sa.Connection, events: Sequence[Recorded]) -> list[tuple[Sum, list[Column]]]:
@@ -159,12 +180,14 @@ class Pages:
                 touched |= self._touch(db, derived, np.unique(columns[by]))
         return touched
 
-    def _documents(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
+    def _documents(self, db: sa.Connection, events: Sequence[Recorded], erased: Collection[str]) -> bool:
         touched = False
+        events = [event for event in events if event.subject not in erased]
         for document in self._family.documents:
             documents.fold(db, self._storage.documents[document.name], document, events, self._codec)
         for derived in self._family.derived:
-            read = {type_ for source in derived.of if isinstance(source, Document) for type_ in source.types}
+            sources = (*derived.of, *([derived.through] if derived.through else ()))
+            read = {type_ for source in sources if isinstance(source, Document) for type_ in source.types}
             about = self._words.codes(db, {event.subject for event in events if event.type in read})
             touched |= self._touch(db, derived, np.unique(np.fromiter(about.values(), np.int64, len(about))))
         return touched

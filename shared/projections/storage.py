@@ -37,11 +37,19 @@ class Storage:
             primary=2,
         )
         self.parked = _parked(self.metadata)
+        self.erased = self._table("erased", [("subject", TEXT)], primary=1)
         self.views: list[str] = []
         self.documents = {table.name: self._document(table) for table in family.documents}
         self.sums = {table.name: self._sum(table) for table in family.sums}
         self.derived = {table.name: self._sum(table) for table in family.derived}
         self.shares = {table.name: self._share(table) for table in family.derived}
+        self.members = {
+            table.name: self._table(
+                f"{table.name}__members", [("code", sa.BigInteger), ("root", sa.BigInteger)], primary=1
+            )
+            for table in family.derived
+            if table.through
+        }
         self.touched = {
             table.name: self._table(
                 f"{table.name}__touched", [("code", sa.BigInteger), ("times", sa.BigInteger)], primary=1

@@ -15,6 +15,7 @@ from shared.envelope import Recorded
 from shared.events import Event
 from shared.projections.columns import EventId, Key, Stream, Subject, Whole, sql_type
 from shared.projections.expressions import Expression, Field, fields_of
+from shared.projections.identity import Survivor
 
 E = TypeVar("E", bound=Event)
 R = TypeVar("R")
@@ -66,6 +67,11 @@ class Sum:
         return ["min"] * len(self.earliest) + ["max"] * len(self.latest)
 
     @property
+    def subject(self) -> str | None:
+        """The key column that holds whom a row is about, if there is one."""
+        return next((column.name for column in self.key if isinstance(column, Subject)), None)
+
+    @property
     def types(self) -> frozenset[str]:
         """The event types it reads."""
         return frozenset(rule.event.type for rule in self.rules)
@@ -97,10 +103,19 @@ Handler = Callable[[Any, Any, Recorded], Any]
 
 
 class Document(Generic[R]):
-    """A row per key, folded in the order of its subject's events. A row nobody wrote is `row()`."""
+    """A row per key, folded in the order of its subject's events. A row nobody wrote is `row()`.
+
+    `about` names the field that holds whom a row is about, where that is not its key: the row goes with the subject.
+    """
 
     def __init__(
-        self, name: str, row: type[R], *, key: Subject | Stream | EventId, indexes: Sequence[Index] = ()
+        self,
+        name: str,
+        row: type[R],
+        *,
+        key: Subject | Stream | EventId,
+        about: str | None = None,
+        indexes: Sequence[Index] = (),
     ) -> None:
         self.name = name
         self.row = row
@@ -110,6 +125,9 @@ class Document(Generic[R]):
         self.events: dict[str, type[Event]] = {}
         hints = get_type_hints(row)
         self.fields = {field.name: hints[field.name] for field in fields(row)}  # type: ignore[arg-type]
+        self.subject = key.name if isinstance(key, Subject) else about
+        if self.subject not in {None, key.name, *self.fields}:
+            raise TypeError(f"{name} has no field {about}")
         self.c = _view(name, {key.name: str} | self.fields)
 
     @property
@@ -147,7 +165,11 @@ GroupFunction = Callable[[str, Rows], Iterable[tuple[Any, ...]]]
 
 
 class Derived:
-    """Integers computed anew per group whenever the group's sums or documents changed."""
+    """Integers computed anew per group whenever the group's sums or documents changed.
+
+    A group is all rows with the same text in the column `by`; `through` an identity also those of everybody who was
+    absorbed, and it then bears the name of the last survivor.
+    """
 
     def __init__(
         self,
@@ -155,12 +177,14 @@ class Derived:
         *,
         of: Sequence[Sum | Document[Any]],
         by: str,
+        through: Document[Survivor] | None = None,
         key: Sequence[Key],
         adds: Sequence[str],
     ) -> None:
         self.name = name
         self.of = tuple(of)
         self.by = by
+        self.through = through
         self.key = tuple(key)
         self.adds = tuple(adds)
         self.indexes: tuple[Index, ...] = ()
@@ -176,9 +200,8 @@ class Derived:
     def definition(self) -> str:
         """What the fingerprint of its family is made of."""
         body = _source(self.function) if self.function else ""
-        return (
-            f"derived {self.name} {[table.name for table in self.of]} {self.by} {_columns(self.key)} {self.adds} {body}"
-        )
+        by = f"{self.by} through {self.through.name}" if self.through else self.by
+        return f"derived {self.name} {[table.name for table in self.of]} {by} {_columns(self.key)} {self.adds} {body}"
 
 
 Table = Sum | Document[Any] | Derived
