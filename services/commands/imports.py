@@ -16,8 +16,10 @@ from services.commands.batches import Sender
 from services.commands.catching_up import catch_up
 from services.commands.client import Client
 from services.commands.failure import Failure
+from services.commands.formats.baskets import BASKETS
 from services.commands.formats.cdnow import CDNOW
 from services.commands.formats.customers import CustomerCsv
+from services.commands.formats.elog import ELOG
 from services.commands.formats.online_retail import ONLINE_RETAIL
 from services.commands.formats.orders import Money, OrderFile, OrderFormat
 from services.commands.formats.records import BadFile
@@ -29,7 +31,7 @@ from services.commands.progress import reporting
 from services.commands.rejects import RejectsFile, default_path
 
 app = typer.Typer(help="Bring in history from files; the same file twice changes nothing.", no_args_is_help=True)
-_ORDER_FORMATS: dict[str, OrderFormat] = {layout.name: layout for layout in (ONLINE_RETAIL, CDNOW)}
+_ORDER_FORMATS: dict[str, OrderFormat] = {layout.name: layout for layout in (ONLINE_RETAIL, CDNOW, ELOG, BASKETS)}
 _CUSTOMER_FORMATS: dict[str, Callable[[Path], CustomerCsv | CustomerVcards]] = {
     "csv": CustomerCsv,
     "vcard": CustomerVcards,
@@ -86,7 +88,10 @@ FileCurrency = Annotated[
 def import_orders(
     ctx: typer.Context,
     file: File,
-    layout: Annotated[Literal["online-retail", "cdnow"], typer.Option("--format", help="How the file is laid out.")],
+    layout: Annotated[
+        Literal["online-retail", "cdnow", "elog", "baskets"],
+        typer.Option("--format", help="How the file is laid out."),
+    ],
     source: SourceName = None,
     timezone: Timezone = None,
     currency: FileCurrency = None,
@@ -103,7 +108,12 @@ def import_orders(
     Columns, found by name:
 
     * online-retail: invoice, stock_code, description, quantity, invoice_date, price, customer_id, country.
+
     * cdnow: customer_id, date, quantity, amount.
+
+    * elog: customer (or cust), date. A row is an order of amount 0.
+
+    * baskets: household_id, basket_id, ts, product_id, quantity, sales_value.
     """
     chosen = _ORDER_FORMATS[layout]
     code = currency or chosen.currency

@@ -199,7 +199,7 @@ def test_cards_are_imported_as_customers(rapport_run, rapport, tmp_path):
         (["orders", "none.csv", "--format", "cdnow"], "rapport: none.csv: No such file or directory"),
         (["orders", "retail.csv", "--format", "cdnow"], "rapport: retail.csv: missing columns date, amount; "),
         (["orders", "retail.csv"], "rapport: Missing option '--format'."),
-        (["orders", "retail.csv", "--format", "elog"], "rapport: Invalid value for '--format': 'elog' is not one of"),
+        (["orders", "retail.csv", "--format", "tape"], "rapport: Invalid value for '--format': 'tape' is not one of"),
         (
             ["orders", "retail.csv", "--format", "online-retail", "--timezone", "Mars"],
             "rapport: Invalid value for '--timezone': 'Mars' is not a time zone, such as Europe/London",

@@ -42,13 +42,18 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class OrderFormat:
-    """A named format: its required columns, its defaults, and how one row becomes a line."""
+    """A named format: its required columns, its defaults, and how one row becomes a line.
+
+    `also` gives columns by another name that files have for them, `customer` is the column that names the customer.
+    """
 
     name: str
     columns: tuple[str, ...]
     timezone: str
     currency: str
     read: Callable[[list[str], Money, Tally], Placed]
+    also: tuple[tuple[str, str], ...] = ()
+    customer: str = "customer_id"
 
 
 class OrderFile:
@@ -57,8 +62,8 @@ class OrderFile:
     def __init__(self, path: Path, layout: OrderFormat, money: Money) -> None:
         self._layout = layout
         self._money = money
-        self._table = Table(path, layout.columns)
-        self._staging = Staging()
+        self._table = Table(path, layout.columns, also=layout.also)
+        self._staging = Staging(layout.customer)
         self._rows = 0
 
     def __enter__(self) -> Self:

@@ -31,7 +31,8 @@ INSERT INTO orders SELECT min(row), number, count(*) FROM lines GROUP BY number 
 class Staging:
     """The lines of one import file, on disk; the file has no name, so nothing is left behind even by a SIGKILL."""
 
-    def __init__(self) -> None:
+    def __init__(self, customer: str) -> None:
+        self._customer = customer  # the file's column, for reasons
         # An empty name is SQLite's own temporary file, unlinked as soon as it is open.
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript("PRAGMA cache_size=-16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
@@ -108,7 +109,7 @@ class Staging:
             if order is None:
                 order = Order(number, customer, moment, bool(credit))
             if customer != order.customer:
-                yield Reject(row, _cells(cells), f"customer_id: order {number} is of customer {order.customer}")
+                yield Reject(row, _cells(cells), f"{self._customer}: order {number} is of customer {order.customer}")
                 continue
             order.lines.append(_line(line))
             order.rows.append(row)

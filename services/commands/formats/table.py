@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,16 +16,25 @@ MAX_ROWS = 100_000_000
 
 
 class Table:
-    """A CSV file with a header; a missing column refuses it when it is opened, before any row is read."""
+    """A CSV file with a header; a missing column refuses it when it is opened, before any row is read.
 
-    def __init__(self, path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> None:
+    `also` has other names of columns, each with the name that it stands for.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        required: Sequence[str],
+        optional: Sequence[str] = (),
+        also: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self.path = path
         self.source = Source(path)
         self._row = 1
         try:
             self._records = csv.reader(self._text())
             self.header = self._next() or []
-            self._places = self._find(required, optional)
+            self._places = self._find(required, optional, dict(also))
         except BaseException:
             self.source.__exit__(None, None, None)
             raise
@@ -71,8 +80,8 @@ class Table:
         self._row += 1
         return cells
 
-    def _find(self, required: Sequence[str], optional: Sequence[str]) -> list[int | None]:
-        names = [_plain(name) for name in self.header]
+    def _find(self, required: Sequence[str], optional: Sequence[str], also: dict[str, str]) -> list[int | None]:
+        names = [_plain(also.get(_plain(name), name)) for name in self.header]
         missing = [name for name in required if _plain(name) not in names]
         if missing:
             raise BadFile(
