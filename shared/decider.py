@@ -128,9 +128,9 @@ async def handle(
         subjects = [event.subject(stream) for event in events]
         await log.keyring.ready(set(subjects), make=True)
         times = stamp(stamped.moment), stamp(now)
-        drafts = _drafts(log, stream, zip(events, subjects, strict=True), times, asked, context)
+        added = drafts(log, stream, zip(events, subjects, strict=True), times, asked, context)
         try:
-            recorded = await log.store.append(stream, history.head, drafts)
+            recorded = await log.store.append(stream, history.head, added)
         except Conflict:
             continue
         return _outcome(events, recorded, stream, found=False)
@@ -155,7 +155,7 @@ def _outcome(events: Sequence[Event], recorded: Sequence[Recorded], stream: str,
     return Outcome(tuple(events), stream, last.version, last.position, last.subject, found)
 
 
-def _drafts(
+def drafts(
     log: Log, stream: str, about: Iterable[tuple[Event, str]], times: tuple[str, str], asked: bytes, context: Context
 ) -> list[Draft]:
     """The events with their subjects, as the store takes them; `times` are when they happened and were recorded."""
@@ -163,7 +163,7 @@ def _drafts(
     command_id = str(context.command_id)
     correlation_id = str(context.correlation_id) if context.correlation_id else command_id
     causation_id = str(context.causation_id) if context.causation_id else None
-    drafts: list[Draft] = []
+    made: list[Draft] = []
     for number, (event, subject) in enumerate(about):
         event_id = uuid5(context.command_id, f"{stream}/{number}")
         metadata = Metadata(
@@ -179,5 +179,5 @@ def _drafts(
             traceparent=context.traceparent,
         )
         data = log.codec.encode(event, event_id, subject)
-        drafts.append(Draft(event_id.bytes, event.type, event.schema_version, subject, data, pack(metadata)))
-    return drafts
+        made.append(Draft(event_id.bytes, event.type, event.schema_version, subject, data, pack(metadata)))
+    return made

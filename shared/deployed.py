@@ -71,6 +71,8 @@ async def opened(service: Service, services: Sequence[Service], settings: Settin
         keyring = PostgresKeyring(keyring_engine)
         accounts = stack.enter_context(closing(Accounts(engine)))
         log = Log(store, keyring, Codec(keyring), settings.timezone)
+        if service.catch_up is not None:
+            await service.catch_up(log)
         ends = TopicEnds(kafka, [each.name for each in services], settings.topic_prefix)
         feed = KafkaFeed(ends, settings.topic_prefix)
         families = [family for each in services for family in each.families]
@@ -91,7 +93,7 @@ async def opened(service: Service, services: Sequence[Service], settings: Settin
         relay = Relay(store, kafka, service.name, prefix=settings.topic_prefix)
         work = [ends.run(), platform.health.run(), _relay_in_turn(relay, database)]
         await stack.enter_async_context(background([*work, *(follower.run() for follower in followers)]))
-        yield Running(platform, application([service], platform), (relay,))
+        yield Running(platform, application([service], platform), (relay,), (service,))
 
 
 def _addresses(settings: Settings) -> tuple[str, str, str, str]:

@@ -37,6 +37,9 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
         keyring = stack.enter_context(closing(SqliteKeyring(settings.data / "keyring.db")))
         accounts = stack.enter_context(closing(Accounts(opened_accounts(settings.data / "accounts.db"))))
         log = Log(store, keyring, Codec(keyring), settings.timezone)
+        for service in services:
+            if service.catch_up is not None:
+                await service.catch_up(log)
         families = [family for service in services for family in service.families]
         home = SqliteHome(settings.data / "read")
         models = stack.enter_context(closing(ReadModels(home, families, log.codec, store.id)))
@@ -46,7 +49,7 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
         relays = _relays(store, services, settings)
         work = [health.run(), *(follower.run() for follower in followers), *(relay.run() for relay in relays)]
         await stack.enter_async_context(background(work))
-        yield Running(platform, application(services, platform), relays)
+        yield Running(platform, application(services, platform), relays, tuple(services))
 
 
 def _probe(follower: Follower) -> Probe:

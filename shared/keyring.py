@@ -42,6 +42,9 @@ class Keyring(Protocol):
     def destroy(self, subject: str) -> None:
         """Forget the key for ever; a second time is no error."""
 
+    def destroyed(self) -> frozenset[str]:
+        """Every subject whose key was destroyed."""
+
 
 class SqliteKeyring:
     """The embedded keyring: its own SQLite file, durable before the key is first used."""
@@ -93,6 +96,11 @@ class SqliteKeyring:
             )
             # the old page may still stand in the log: fold it into the file, where secure_delete has zeroed it
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def destroyed(self) -> frozenset[str]:
+        """Every subject whose key was destroyed."""
+        with self._lock:
+            return frozenset(subject for (subject,) in self._db.execute("SELECT subject FROM keys WHERE key IS NULL"))
 
     def entries(self) -> Mapping[str, bytes | None]:
         """Every subject's key, None where it is destroyed."""

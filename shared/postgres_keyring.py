@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 import sqlalchemy as sa
@@ -72,7 +72,7 @@ class PostgresKeyring:
         """Have keys at hand, so that the event loop does not wait for the database in `key` and `find`."""
         known = self._cache if time.monotonic() < self._fresh_until else {}
         if any(subject not in known for subject in subjects):
-            await asyncio.to_thread(self._fetch, subjects, self.key if make else self.find)
+            await asyncio.to_thread(self._fetch, subjects, make=make)
 
     def destroy(self, subject: str) -> None:
         """Overwrite the key with a marker, and rewrite the table without the old row.
@@ -90,6 +90,11 @@ class PostgresKeyring:
                 connection.exec_driver_sql(f"VACUUM (FULL) {keys.fullname}")
             finally:
                 connection.exec_driver_sql("RESET lock_timeout")
+
+    def destroyed(self) -> frozenset[str]:
+        """Every subject whose key was destroyed."""
+        with answering(), self._db.connect() as connection:
+            return frozenset(connection.execute(sa.select(keys.c.subject).where(keys.c.key.is_(None))).scalars())
 
     def close(self) -> None:
         """Close the connections."""
@@ -112,9 +117,12 @@ class PostgresKeyring:
                 self._fresh_until = asked + FRESH_SECONDS
             return self._cache
 
-    def _fetch(self, subjects: Collection[str], ask: Callable[[str], bytes | None]) -> None:
+    def _fetch(self, subjects: Collection[str], *, make: bool) -> None:
+        """Remember the keys of some subjects; that one of them was erased is for whoever wants its key to say."""
+        cache = self._current()
         for subject in subjects:
-            ask(subject)
+            if subject not in cache:
+                self._read(subject, cache, make=make)
 
     def _read(self, subject: str, cache: _Cache, *, make: bool = False) -> bytes | None:
         """The key in the database; `make` inserts one where there is none and no marker, as one of many processes."""

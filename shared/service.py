@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, Never, cast
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -29,12 +30,18 @@ class Platform:
 
 @dataclass(frozen=True)
 class Service:
-    """One service: what it reads into tables, and the routes it answers."""
+    """One service: what it reads into tables, and the routes it answers.
+
+    `catch_up` does what the log demands and a process that ended has left undone; it runs before anything is served.
+    `reaction` is what the service does of its own accord for as long as it is served, and no replay ever does.
+    """
 
     name: str
     families: tuple[Family, ...]
     routers: tuple[APIRouter, ...]
     templates: Path | None = None
+    catch_up: Callable[[Log], Awaitable[None]] | None = None
+    reaction: Callable[[Platform], Coroutine[Any, Any, Never]] | None = None
 
 
 def platform(request: Request) -> Platform:

@@ -38,11 +38,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Running:
-    """A running installation without a server before it."""
+    """A running installation without a server before it; its reactions set in once it is served."""
 
     platform: Platform
     app: ASGIApp
     relays: tuple[Relay, ...]
+    services: tuple[Service, ...]
 
     def for_cli(self) -> ASGIApp:
         """The app as the owner of the folder sees it."""
@@ -120,7 +121,9 @@ async def serve(running: Running, announce: Callable[[str], None]) -> None:
     announce(f"http://{settings.host}:{port}/")
     if first := await asyncio.to_thread(running.platform.accounts.first_run):
         announce(f"first run: sign in as {first[0]} with the password {first[1]} (shown this once)")
-    await asyncio.wait([*servers, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    reactions = [service.reaction(running.platform) for service in running.services if service.reaction is not None]
+    async with background(reactions):
+        await asyncio.wait([*servers, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     public.should_exit = local.should_exit = True
     await asyncio.gather(*servers)
     socket.unlink(missing_ok=True)

@@ -46,9 +46,14 @@ class Client:
         """A query's answer; parameters that are None are left out."""
         return await self._request("GET", path, params=_given(params))
 
-    async def post(self, path: str, body: Any) -> Any:
-        """A command's answer. Each call is a command of its own: ask again only with the same wish."""
+    async def post(self, path: str, body: Any, *, version: int | None = None) -> Any:
+        """A command's answer; `version` is the one that an edit is based on.
+
+        Each call is a command of its own: ask again only with the same wish.
+        """
         headers = {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
         return await self._request("POST", path, content=msgspec.json.encode(body), headers=headers)
 
     @asynccontextmanager

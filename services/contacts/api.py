@@ -9,14 +9,14 @@ from uuid import UUID
 from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.contacts import directory, lookup
+from services.contacts import directory, erasing, identity, lookup
+from services.contacts.address import MoveAddress
 from services.contacts.changing import answers, edit
 from services.contacts.changing import register as registered
 from services.contacts.contact_points import AddContactPoint, CorrectContactPoint, Correction, RemoveContactPoint
 from services.contacts.customer import (
     DescribeCustomer,
     LinkIdentifier,
-    MoveAddress,
     NewCustomer,
     OutsideCustomer,
     RenameCustomer,
@@ -35,6 +35,7 @@ from shared.web.serving import Here, read
 from shared.web.tokens import After
 
 router = command_route.router(prefix="/api/v1", tags=["customers"])
+Reference = Annotated[str, Path(description="The customer's id, or an alias of it: source:outside-id.")]
 Point = Annotated[int, Path(ge=1, description="The contact point's number.")]
 
 
@@ -178,6 +179,7 @@ class CustomerCard(CustomerEntry):
     address: dict[str, Any] | None
     told: dict[str, Any]
     registered_at: str
+    survivor: UUID | None = Field(description="Who counts for it, if it was absorbed.")
 
 
 class CustomerPage(BaseModel):
@@ -211,15 +213,29 @@ async def customers(
     return await read(request, directory.family, question, after=after)
 
 
-@router.get("/customers/{id_}")
+@router.get("/customers/{reference:path}")
 @may("signed_in")
-async def card(request: Request, id_: UUID, after: After, response: Response) -> CustomerCard:
-    """One customer; its `ETag` goes into the `If-Match` of an edit."""
-    found = await read(request, directory.family, lambda db: lookup.find(db, id_), after=after)
-    if found is None:
+async def card(request: Request, reference: Reference, after: After, here: Here, response: Response) -> CustomerCard:
+    """One customer; its `ETag` goes into the `If-Match` of an edit. 410 for one that was erased."""
+
+    def question(db: Snapshot) -> tuple[lookup.Card, UUID] | None:
+        id_ = lookup.referred(db, reference)
+        found = lookup.find(db, id_) if id_ is not None else None
+        return None if found is None else (found, identity.survivor(db, found.id))
+
+    answer = await read(request, directory.family, question, after=after)
+    if answer is None:
+        await erasing.require_not_erased(here.log, reference)
         raise Refused("no such customer", kind="missing")
+    found, survivor = answer
     response.headers["ETag"] = etag(found.version)
-    return CustomerCard.model_validate({**_on_the_wire(found), "contact_points": list(found.points)})
+    return CustomerCard.model_validate(
+        {
+            **_on_the_wire(found),
+            "contact_points": list(found.points),
+            "survivor": survivor if survivor != found.id else None,
+        }
+    )
 
 
 def _on_the_wire(entry: lookup.Entry) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from services.contacts import countries, directory, facts, forms, lookup, viewing
+from services.contacts import countries, directory, facts, forms, identity, lookup, viewing
 from services.contacts.changing import answers, edit
 from services.contacts.customer import Edit
+from services.contacts.erasing import erasure_of
 from services.contacts.forms import Act, Form, new_key
 from services.contacts.lookup import Card
 from services.contacts.pages import may_change
@@ -93,15 +94,16 @@ async def show(
     point: Annotated[int, Query(ge=0, le=2**31)] = 0,
     viewed: Viewed = None,
 ) -> Response:
-    """A customer's card, with `edit` a form open on it; an alias leads to the customer that goes by it."""
+    """A customer's card, with `edit` a form open on it; aliases and whoever was absorbed lead to the one who counts."""
     id_ = _id(reference)
     if id_ is None:
         return await _of_alias(request, here, reference)
     fresh = await freshness(request, directory.family)
-    card = await ask(here, directory.family, lambda db: lookup.find(db, id_))
-    if card is None and fresh.behind:
-        return frame.page(request, "contacts/not_yet.html", status_code=202, fresh=fresh)
-    card = _known(card)
+    card, survivor = await ask(here, directory.family, lambda db: (lookup.find(db, id_), identity.survivor(db, id_)))
+    if survivor != id_:
+        return _to(survivor, request)
+    if card is None:
+        return await _without(request, here, frame, id_, fresh)
     editing = None
     if edit is not None and may_change(request):
         typed = forms.as_it_stands(edit, point, card)
@@ -141,7 +143,9 @@ async def change(
             trouble = None if form.errors else refusal.message
             status, editing = 422, replace(editing, form=form, trouble=trouble)
     fresh = await freshness(request, directory.family)
-    card = _known(await ask(here, directory.family, lambda db: lookup.find(db, customer_id)))
+    card = await ask(here, directory.family, lambda db: lookup.find(db, customer_id))
+    if card is None:
+        return await _without(request, here, frame, customer_id, fresh)
     if editing.stale is not None:
         editing = replace(editing, form=replace(editing.form, version=card.version))
     return _page(request, here, frame, card, fresh, viewed, editing, status)
@@ -197,8 +201,23 @@ async def _of_alias(request: Request, here: Platform, alias: str) -> Response:
     found = await ask(here, directory.family, lambda db: lookup.resolve(db, alias))
     if found is None:
         raise Refused("no such customer", kind="missing")
+    return _to(found, request)
+
+
+def _to(id_: UUID, request: Request) -> RedirectResponse:
     query = request.url.query
-    return RedirectResponse(f"/contacts/{found}{'?' if query else ''}{query}", 307)
+    return RedirectResponse(f"/contacts/{id_}{'?' if query else ''}{query}", 307)
+
+
+async def _without(request: Request, here: Platform, frame: Shell, id_: UUID, fresh: Fresh) -> HTMLResponse:
+    """The page of a customer that the directory does not have: erased, not there yet, or none."""
+    erasure = await erasure_of(here.log, id_)
+    if erasure is not None:
+        day = business_day(datetime.fromisoformat(erasure.meta.recorded_at), here.log.timezone)
+        return frame.page(request, "contacts/erased.html", status_code=410, day=date_of(day), fresh=fresh)
+    if fresh.behind:
+        return frame.page(request, "contacts/not_yet.html", status_code=202, fresh=fresh)
+    raise Refused("no such customer", kind="missing")
 
 
 async def _caught_up(here: Platform) -> None:
@@ -212,12 +231,6 @@ def _id(reference: str) -> UUID | None:
         return UUID(reference)
     except ValueError:
         return None
-
-
-def _known(card: Card | None) -> Card:
-    if card is None:
-        raise Refused("no such customer", kind="missing")
-    return card
 
 
 def _since(card: Card, here: Platform) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from uuid import UUID
 
-from services.contacts.customer import Edit, NewCustomer, RegisterCustomer, customer
+from services.contacts.customer import Customer, Edit, NewCustomer, RegisterCustomer, customer
+from services.contacts.standing import MergeCustomer, Merger
 from shared import ids
 from shared.decider import Context, Log, Outcome, handle
 from shared.errors import Refused, Stale
@@ -37,3 +39,23 @@ async def edit(log: Log, id_: UUID, command: Edit, context: Context, expected: i
         if stale.current < 0:
             raise Refused("no such customer", kind="missing") from None
         raise
+
+
+async def merge(log: Log, id_: UUID, asked: Merger, context: Context, expected: int) -> Outcome:
+    """Have a customer absorbed by another one, if that one stands for itself.
+
+    Two merges at the same moment may still close a circle: whoever reads it cuts it where it was closed.
+
+    Raises:
+        Refused: there is no such customer or no such survivor, or the rules say no.
+        Stale: the customer has changed since.
+    """
+    survivor = await _state(log, asked.survivor)
+    standing = survivor.standing if survivor.id is not None else None
+    return await edit(log, id_, MergeCustomer(**dict(asked), standing=standing), context, expected)
+
+
+async def _state(log: Log, id_: UUID) -> Customer:
+    history = await log.store.load(f"{customer.category}-{id_}")
+    await log.keyring.ready({recorded.subject for recorded in history.events})
+    return reduce(customer.evolve, map(log.codec.decode, history.events), customer.initial)

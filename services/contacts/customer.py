@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from services.contacts.address import MoveAddress
 from services.contacts.contact_points import (
     AddContactPoint,
     ContactPoint,
@@ -26,15 +27,19 @@ from services.contacts.events import (
     CountryCorrected,
     CustomerRegistered,
     CustomerRenamed,
+    CustomersMerged,
+    CustomersUnmerged,
     IdentifierLinked,
     Kind,
     KindCorrected,
+    SubjectErased,
 )
 from services.contacts.sources import Source
+from services.contacts.standing import EraseAbsorbed, Restanding, Standing
 from shared.decider import Command, Decider
 from shared.errors import Refused
 from shared.events import Event
-from shared.values import Code, Country, Email, Name, Phone, Text
+from shared.values import Code, Country, Email, Name, Phone
 
 
 class NewCustomer(Command):
@@ -91,15 +96,6 @@ class DescribeCustomer(Command):
         return self
 
 
-class MoveAddress(Command):
-    """Record where the customer lives or sits now."""
-
-    lines: list[Text] = Field(min_length=1, max_length=5)
-    postal_code: Code | None = None
-    city: Name
-    country: Country
-
-
 class LinkIdentifier(Command):
     """Record under which id another system knows the customer."""
 
@@ -118,9 +114,10 @@ class Customer:
     aliases: frozenset[tuple[str, str]] = frozenset()
     points: ContactPoints = ContactPoints()  # noqa: RUF009, frozen
     address: AddressMoved | None = None
+    standing: Standing = Standing()  # noqa: RUF009, frozen
 
 
-Edit = (
+Telling = (
     RenameCustomer
     | DescribeCustomer
     | AddContactPoint
@@ -129,10 +126,13 @@ Edit = (
     | MoveAddress
     | LinkIdentifier
 )
+Edit = Telling | Restanding
 
 
 def decide(command: RegisterCustomer | ImportCustomer | Edit, state: Customer) -> Sequence[Event]:
     """What a command leads to; a detail that is known already leads to nothing."""
+    if not isinstance(command, EraseAbsorbed):
+        state.standing.require_present()
     match command:
         case RegisterCustomer():
             if state.id is not None:
@@ -143,7 +143,9 @@ def decide(command: RegisterCustomer | ImportCustomer | Edit, state: Customer) -
         case _:
             if state.id is None:
                 raise Refused("no such customer", kind="missing")
-            return list(_edited(command, state.id, state))
+            if isinstance(command, Restanding):
+                return list(state.standing.decide(command, state.id))
+            return list(_told(command, state.id, state))
 
 
 def evolve(state: Customer, event: Event) -> Customer:  # noqa: PLR0911, one arm an event
@@ -164,6 +166,8 @@ def evolve(state: Customer, event: Event) -> Customer:  # noqa: PLR0911, one arm
             return replace(state, address=event)
         case IdentifierLinked(source=source, outside_id=outside_id):
             return replace(state, aliases=state.aliases | {(source, outside_id)})
+        case CustomersMerged() | CustomersUnmerged() | SubjectErased():
+            return replace(state, standing=state.standing.after(event))
         case _:
             return state
 
@@ -210,7 +214,7 @@ def _only_a_gap(field_: str, known: str | None) -> None:
         raise Refused(f"the customer is known with another {field_}", field=field_, kind="conflict")
 
 
-def _edited(command: Edit, id_: UUID, state: Customer) -> Iterator[Event]:
+def _told(command: Telling, id_: UUID, state: Customer) -> Iterator[Event]:
     match command:
         case RenameCustomer(name=name):
             if name != state.name:
@@ -221,13 +225,7 @@ def _edited(command: Edit, id_: UUID, state: Customer) -> Iterator[Event]:
             if country is not None and country != state.country:
                 yield CountryCorrected(customer_id=id_, country=country)
         case MoveAddress():
-            moved = AddressMoved(
-                customer_id=id_,
-                lines="\n".join(command.lines),
-                postal_code=command.postal_code,
-                city=command.city,
-                country=command.country,
-            )
+            moved = command.moved(id_)
             if moved != state.address:
                 yield moved
         case LinkIdentifier(source=source, outside_id=outside_id):

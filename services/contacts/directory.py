@@ -14,9 +14,13 @@ from services.contacts.events import (
     CountryCorrected,
     CustomerRegistered,
     CustomerRenamed,
+    CustomersMerged,
+    CustomersUnmerged,
     IdentifierLinked,
     KindCorrected,
+    SubjectErased,
 )
+from services.contacts.identity import identity
 from services.contacts.search_text import joined, sort_key
 from services.interactions.events import InteractionRecorded
 from services.portal.events import OrderCancelled, OrderPlaced
@@ -136,6 +140,16 @@ def _(row: Row, event: AddressMoved, at: Recorded) -> Row:
     return _changed(row, at, "address", address=event.model_dump(mode="json", exclude={"customer_id"}))
 
 
+@customers.on(CustomersMerged)
+def _(row: Row, _event: CustomersMerged, at: Recorded) -> Row:
+    return replace(row, version=at.version)
+
+
+@customers.on(CustomersUnmerged)
+def _(row: Row, _event: CustomersUnmerged, at: Recorded) -> Row:
+    return replace(row, version=at.version)
+
+
 @customers.on(InteractionRecorded)
 def _(row: Row, event: InteractionRecorded, _at: Recorded) -> Row:
     return replace(row, last_contact=max(row.last_contact or event.business_day, event.business_day))
@@ -150,7 +164,7 @@ class Identifier:
     position: int = 0
 
 
-identifiers = Document("identifiers", Identifier, key=EventId("event"), indexes=("alias",))
+identifiers = Document("identifiers", Identifier, key=EventId("event"), about="customer", indexes=("alias",))
 
 
 @identifiers.on(CustomerRegistered)
@@ -180,4 +194,9 @@ def _(_customer: str, rows: Rows) -> Iterable[tuple[Any, ...]]:
                 yield "internal", 1
 
 
-family = Family("directory", version=1, tables=(customers, identifiers, order_days, census))
+family = Family(
+    "directory",
+    version=2,
+    tables=(customers, identifiers, identity, order_days, census),
+    forgets=SubjectErased,
+)

@@ -18,6 +18,9 @@ Channel = Literal["email", "phone", "post", "messenger"]
 Purpose = Literal["general", "home", "work", "billing", "delivery"]
 """What a contact point is for."""
 
+Ground = Literal["request", "consent_withdrawn", "objection", "purpose_ended", "unlawful", "legal_obligation"]
+"""Why personal data must go: the grounds that the law knows. No free text, which might be about the person itself."""
+
 
 class Alias(BaseModel):
     """The id that another system gave the customer; kept for ever."""
@@ -104,3 +107,29 @@ class IdentifierLinked(Event, type="crm.contacts.IdentifierLinked", subject="cus
     customer_id: UUID
     source: str
     outside_id: str
+
+
+class CustomersMerged(Event, type="crm.contacts.CustomersMerged", subject="customer_id"):
+    """The customer was absorbed: it is the same as the survivor, and what is recorded of it counts there."""
+
+    customer_id: UUID
+    survivor_id: UUID
+    reason: Personal | None
+
+
+class CustomersUnmerged(Event, type="crm.contacts.CustomersUnmerged", subject="customer_id"):
+    """The customer is not the same as the survivor after all, and counts for itself again."""
+
+    customer_id: UUID
+    survivor_id: UUID
+
+
+class SubjectErased(Event, type="crm.contacts.SubjectErased", subject="customer_id", erases=True):
+    """The customer's personal data is forgotten for ever, with that of everybody who was absorbed into it by then.
+
+    Each of the `absorbed` has such an event of its own.
+    """
+
+    customer_id: UUID
+    reason: Ground | None
+    absorbed: tuple[UUID, ...]

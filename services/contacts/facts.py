@@ -12,6 +12,7 @@ import phonenumbers
 from services.contacts.forms import Act
 from services.contacts.lookup import Card
 from shared.clock import business_day
+from shared.events import ERASED
 from shared.web.i18n import N_
 
 Words = Callable[[str], str]
@@ -102,12 +103,12 @@ def _points(card: Card, timezone: str, _: Words) -> Iterator[Fact]:
             _told(point, timezone),
             point["point"],
             _(PURPOSES[purpose]) if purpose != "general" else None,
-            f"{_SCHEMES[channel]}{value}" if channel in _SCHEMES else None,
+            f"{_SCHEMES[channel]}{value}" if channel in _SCHEMES and value != ERASED else None,
         )
 
 
 def _readable(channel: str, value: str) -> str:
-    if channel != "phone":
+    if channel != "phone" or value == ERASED:
         return value
     return phonenumbers.format_number(phonenumbers.parse(value), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from services.contacts.address import MoveAddress
 from services.contacts.contact_points import AddContactPoint, CorrectContactPoint, RemoveContactPoint
-from services.contacts.customer import DescribeCustomer, Edit, MoveAddress, NewCustomer, RenameCustomer
+from services.contacts.customer import DescribeCustomer, Edit, NewCustomer, RenameCustomer
 from services.contacts.lookup import Card
 from shared.decider import Command
 from shared.errors import Refused

@@ -51,6 +51,8 @@ async def _take_one(log: Log, source: str, given: OutsideCustomer, context: Cont
     command = ImportCustomer(customer_id=id_, source=source, **dict(given))
     asked = replace(context, command_id=command_id(id_, given))
     try:
+        # What was imported before the erasure must not be answered as unchanged: the person is not there.
+        log.keyring.key(f"customer-{id_}")
         outcome = await handle(log, customer, id_, command, context=asked)
     except Reused:
         return Result("rejected", reason="already imported with other content")

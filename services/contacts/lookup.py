@@ -79,6 +79,14 @@ def resolve(db: Snapshot, alias: str) -> UUID | None:
     return UUID(customer.removeprefix(_PREFIX)) if customer else None
 
 
+def referred(db: Snapshot, reference: str) -> UUID | None:
+    """The customer that somebody means: by its id, whether it exists or not, or by an alias."""
+    try:
+        return UUID(reference)
+    except ValueError:
+        return resolve(db, reference)
+
+
 def page(db: Snapshot, q: str, kind: KindFilter | None, cursor: Place | None, limit: int) -> Page:
     """Customers by name, from the cursor on; all words of `q` must occur in name, alias or contact point."""
     query = sa.select(*_columns()).where(_registered(), *_matching(q, kind))

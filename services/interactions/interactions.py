@@ -40,6 +40,7 @@ interactions = Document(
     "interactions",
     Row,
     key=Stream("stream"),
+    about="customer",
     indexes=(
         ("occurred_at", "stream"),
         ("customer", "occurred_at", "stream"),

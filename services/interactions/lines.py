@@ -37,7 +37,11 @@ class Row:
 
 
 lines = Document(
-    "lines", Row, key=EventId("event"), indexes=(("customer", "place", "event"), ("customer", "kind", "place", "event"))
+    "lines",
+    Row,
+    key=EventId("event"),
+    about="customer",
+    indexes=(("customer", "place", "event"), ("customer", "kind", "place", "event")),
 )
 
 

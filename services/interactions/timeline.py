@@ -9,13 +9,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.contacts.events import SubjectErased
 from services.interactions.interactions import interactions
 from services.interactions.lines import LINE_KINDS, LineKind, lines
 from services.interactions.names import names
 from shared.projections import Family, Snapshot
 from shared.web.cursors import Place
 
-family = Family("timeline", version=1, tables=(lines, interactions, names))
+family = Family("timeline", version=2, tables=(lines, interactions, names), forgets=SubjectErased)
 
 
 @dataclass(frozen=True)

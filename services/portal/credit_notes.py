@@ -36,6 +36,7 @@ credit_notes = Document(
     "credit_notes",
     CreditNoteRow,
     key=Stream("stream"),
+    about="customer",
     indexes=(("issued_at", "stream"), ("customer", "issued_at", "stream"), "order_id"),
 )
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.contacts.events import SubjectErased
 from services.portal.buyers import buyers
 from services.portal.credit_notes import credit_notes
 from services.portal.events import Line, OrderCancelled, OrderPlaced, OrderRefunded
@@ -46,6 +47,7 @@ orders = Document(
     "orders",
     OrderRow,
     key=Stream("stream"),
+    about="customer",
     indexes=(
         ("placed_at", "stream"),
         ("customer", "placed_at", "stream"),
@@ -97,7 +99,7 @@ def _after(row: OrderRow, at: Recorded, what: str, amount_minor: int, reason: st
     return replace(row, history=(*row.history, happening), version=at.version)
 
 
-family = Family("orders", version=1, tables=(orders, credit_notes, totals, buyers))
+family = Family("orders", version=2, tables=(orders, credit_notes, totals, buyers), forgets=SubjectErased)
 
 
 @dataclass(frozen=True)

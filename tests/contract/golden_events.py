@@ -38,6 +38,9 @@ class OneKey:
     def destroy(self, subject: str) -> None:
         self._key = None
 
+    def destroyed(self) -> frozenset[str]:
+        return frozenset()
+
 
 def path(type_: str, version: int) -> Path:
     return FOLDER / f"{type_}.v{version}.json"

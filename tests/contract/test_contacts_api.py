@@ -157,7 +157,13 @@ async def test_a_contact_point_that_does_not_fit_or_exist_is_refused(contacts):
 
 async def test_who_is_not_known_is_missing(contacts):
     assert (await contacts.get(f"/{uuid4()}")).status_code == 404
-    assert (await contacts.get("/not-an-id")).status_code == 422
+    assert (await contacts.get("/cdnow:7")).status_code == 404
+
+
+async def test_an_alias_leads_to_its_customer(contacts):
+    taken = await contacts.take(known("A/7"))
+    card = (await contacts.get("/cdnow:A/7", after=taken["position"])).json()
+    assert (card["id"], card["survivor"]) == (str(imported("customer", "cdnow", "A/7")), None)
 
 
 async def test_the_list_is_searched_filtered_and_paged(contacts):

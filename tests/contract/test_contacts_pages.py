@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from datetime import UTC, datetime
 from html import unescape
 from uuid import UUID, uuid4
 
@@ -330,3 +332,47 @@ async def test_who_may_not_change_sees_no_forms_and_cannot_send_one(browser):
     assert 'href="/contacts/new"' not in (await browser.see("/")).text
     assert (await browser.see("/new")).status_code == 403
     assert (await browser.send(f"/{id_}/rename", {})).status_code == 403
+
+
+@pytest.mark.parametrize("role", ["admin"])
+async def test_an_absorbed_customer_leads_to_the_one_who_counts_for_it(browser):
+    ana, bo = await browser.register(), await browser.register(name="Bo")
+    merged = await browser.command(f"/{ana['id']}/merge", {"survivor": bo["id"]}, version=1)
+    page = await browser.see(f"/{ana['id']}", after=merged["position"], as_of="2010-12-09")
+    assert page.status_code == 307
+    assert page.headers["location"].startswith(f"/contacts/{bo['id']}?after=")
+    assert page.headers["location"].endswith("as_of=2010-12-09")
+
+
+@pytest.mark.parametrize("role", ["admin"])
+async def test_the_card_of_an_erased_customer_says_so_and_the_list_has_it_no_more(browser):
+    ana = await browser.register()
+    form = await browser.open(ana, "rename")
+    [done] = await browser.command(f"/{ana['id']}/erase", {"reason": "request"}, version=1)
+    for page in (
+        await browser.see(f"/{ana['id']}", after=done["position"]),
+        await browser.send(f"/{ana['id']}/rename", form | {"name": "Ana Horvat"}),
+    ):
+        assert page.status_code == 410
+        assert "This customer was erased" in page.text
+        assert str(datetime.now(UTC).year) in page.text
+        assert "Ana" not in page.text
+    assert "Ana" not in (await browser.see("/")).text
+
+
+async def test_a_card_without_its_key_is_shown_without_what_was_personal(tmp_path):
+    """As in a read model that is being built and has not come to the erasure yet."""
+
+    def at(embedded):
+        transport = httpx2.ASGITransport(as_staff(embedded.app, "manager"))
+        return httpx2.AsyncClient(transport=transport, base_url="http://rapport")
+
+    async with opened([SERVICE], Settings(data=tmp_path)) as embedded, at(embedded) as client:
+        ana = await Browser(client, embedded).register(phone="+385 1 555 01 42")
+        embedded.platform.log.keyring.destroy(f"customer-{ana['id']}")
+    shutil.rmtree(tmp_path / "read")
+    async with opened([SERVICE], Settings(data=tmp_path)) as embedded, at(embedded) as client:
+        page = await Browser(client, embedded).see(f"/{ana['id']}", after=ana["position"])
+    assert page.status_code == 200
+    assert page.text.count("[erased]") >= 3
+    assert "tel:" not in page.text

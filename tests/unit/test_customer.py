@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from services.contacts.address import MoveAddress
 from services.contacts.customer import (
     DescribeCustomer,
     ImportCustomer,
     LinkIdentifier,
-    MoveAddress,
     RegisterCustomer,
     RenameCustomer,
     customer,

@@ -9,15 +9,16 @@ from uuid import UUID
 from histories import Histories
 
 from services.contacts import directory
+from services.contacts.address import MoveAddress
 from services.contacts.contact_points import AddContactPoint, CorrectContactPoint, RemoveContactPoint
 from services.contacts.customer import (
     DescribeCustomer,
     ImportCustomer,
     LinkIdentifier,
-    MoveAddress,
     RenameCustomer,
     customer,
 )
+from services.contacts.standing import EraseCustomer, MergeCustomer, Standing, UnmergeCustomer
 from services.interactions.events import InteractionRecorded
 from services.portal.events import Line, OrderCancelled, OrderPlaced
 from shared.projections.home import Home
@@ -27,6 +28,12 @@ from shared.testing import Spec
 CUSTOMERS = 25
 LINE = Line(ordinal=1, code="CD", description=None, quantity=1, unit_price="9.99", amount_minor=999)
 SOLD = {"source": "cdnow", "currency": "USD", "lines": (LINE,), "line_count": 1, "quantity": 1, "total_minor": 999}
+STANDINGS = (
+    lambda _into: [],
+    lambda into: [into],
+    lambda into: [into, UnmergeCustomer()],
+    lambda _into: [EraseCustomer(reason="request")],
+)
 
 
 def edits(number: int, rng: random.Random) -> list[object]:
@@ -40,7 +47,10 @@ def edits(number: int, rng: random.Random) -> list[object]:
         MoveAddress(lines=[f"Ilica {number}"], city="Zagreb", country="HR"),
     ]
     rng.shuffle(commands)
-    return [*commands, RemoveContactPoint(point=1)] if number % 3 else commands
+    if number % 3:
+        commands.append(RemoveContactPoint(point=1))
+    survivor = MergeCustomer(survivor=UUID(int=number // 2 + 1), standing=Standing())
+    return [*commands, *STANDINGS[number % len(STANDINGS)](survivor)] if number > 2 else commands
 
 
 def life(histories: Histories, number: int, rng: random.Random) -> None:

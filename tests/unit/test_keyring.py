@@ -76,6 +76,19 @@ def test_a_destroyed_key_is_gone_for_ever(connect):
         assert opened.find("customer-never-seen") is None
 
 
+async def test_the_destroyed_ones_are_known_and_new_keys_are_made_beside_them(connect):
+    keyring = connect()
+    keyring.key("customer-1")
+    keyring.key("customer-2")
+    keyring.destroy("customer-2")
+    keyring.destroy("customer-3")
+    assert keyring.destroyed() == connect().destroyed() == {"customer-2", "customer-3"}
+    for opened in (keyring, connect()):
+        await opened.ready({"customer-2", "customer-4", "customer-5"}, make=True)
+        assert opened.find("customer-2") is None
+        assert opened.find("customer-4") is not None
+
+
 def test_a_destroyed_key_is_not_in_the_file(tmp_path):
     keyring = SqliteKeyring(tmp_path / "keys.db")
     key = keyring.key("customer-1")
