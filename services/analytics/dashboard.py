@@ -9,7 +9,7 @@ from services.analytics.base import Base, Month, base, months, newcomers
 from services.analytics.intervals import Intervals
 from services.analytics.kept import Kept
 from services.analytics.population import Population, population
-from services.analytics.scope import Question, Scope, currencies, scope, sources
+from services.analytics.scope import Question, Scope, currencies, scope
 from services.analytics.timing import timing
 from shared.projections import Snapshot
 
@@ -19,11 +19,9 @@ LATELY: Final = 30
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A base up to a day, and the sources and currencies there are to choose from."""
+    """A base up to a day."""
 
     scope: Scope
-    sources: list[str]
-    currencies: list[str]
     base: Base
     newcomers: int
     intervals: Intervals
@@ -39,13 +37,10 @@ def settled(db: Snapshot, question: Question) -> Scope:
     return scope(db, question)
 
 
-def dashboard(db: Snapshot, answers: Kept, question: Question) -> Dashboard:
+def dashboard(db: Snapshot, answers: Kept, within: Scope) -> Dashboard:
     """Read all of it."""
-    within = settled(db, question)
     return Dashboard(
         scope=within,
-        sources=sources(db),
-        currencies=sorted(currencies(db, question.source)),
         base=base(db, within),
         newcomers=newcomers(db, within, within.as_of - LATELY),
         intervals=answers.get(db, timing, within).intervals,

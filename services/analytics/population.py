@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import sqlalchemy as sa
-
+from services.analytics.histories import Bought, histories
 from services.analytics.loyalty import SEGMENTS, Purchases, Ranking, Segment
-from services.analytics.purchase_days import days
 from services.analytics.scope import Scope
 from shared.projections import Snapshot
 
@@ -31,12 +28,13 @@ class Population:
 
 def population(db: Snapshot, scope: Scope) -> Population:
     """Rank the customers of a scope."""
-    c = days.c
-    query = sa.select(sa.func.max(c.day), sa.func.count(c.day.distinct()), sa.func.sum(c.gross))
-    rows = db.execute(query.where(*scope.purchases()).group_by(c.customer)).all()
-    last, purchase_days, gross = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 3).T
-    bought = Purchases(last, purchase_days, gross)
-    ranking = Ranking.of(bought, scope.as_of)
-    segments = ranking.segments(bought)
-    money = {name: int(gross[segments == code].sum()) for code, name in enumerate(SEGMENTS)}
-    return Population(ranking, ranking.segment_counts(bought), money)
+    return ranked(histories(db, scope).bought, scope.as_of)
+
+
+def ranked(bought: Bought, as_of: int) -> Population:
+    """Rank customers with a purchase by what they bought up to a day."""
+    purchases = Purchases(bought.last, bought.days, bought.gross)
+    ranking = Ranking.of(purchases, as_of)
+    segments = ranking.segments(purchases)
+    money = {name: int(bought.gross[segments == code].sum()) for code, name in enumerate(SEGMENTS)}
+    return Population(ranking, ranking.segment_counts(purchases), money)

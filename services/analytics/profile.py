@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from services.analytics.identity import identifiers, known_by, merges
 from services.analytics.kept import Kept
 from services.analytics.loyalty import Ranking, Standing
 from services.analytics.population import population
-from services.analytics.purchase_days import days, identifiers, known_by
+from services.analytics.purchase_days import days
 from services.analytics.rhythm import Rhythm
 from services.analytics.scope import Question, scope
 from shared.errors import Refused
@@ -56,7 +55,9 @@ class Profile:
 
 
 def find(db: Snapshot, reference: str) -> UUID:
-    """The customer of an id or of an alias `source:outside-id`. All ways to a customer lead through here.
+    """The customer of an id or of an alias `source:outside-id`; of an absorbed one the survivor.
+
+    All ways to a customer lead through here.
 
     Raises:
         Refused: there is none.
@@ -65,7 +66,7 @@ def find(db: Snapshot, reference: str) -> UUID:
     found = _by_alias(db, source, outside_id) if colon else _by_id(db, reference)
     if found is None:
         raise Refused(f"there is no customer {reference!r}", field="customer", kind="missing")
-    return found
+    return UUID(merges(db).survivor(f"{_PREFIX}{found}").removeprefix(_PREFIX))
 
 
 def profile(db: Snapshot, answers: Kept, customer: UUID, question: Question) -> Profile:
@@ -84,19 +85,25 @@ def profile(db: Snapshot, answers: Kept, customer: UUID, question: Question) -> 
 
 
 def profiles(db: Snapshot, answers: Kept, customers: Collection[UUID], question: Question) -> dict[UUID, Profile]:
-    """Several customers, each in the currency asked for or else in the one of most of their orders."""
+    """Several customers, each in the currency asked for or else in the one of most of their orders.
+
+    Whoever was absorbed has the profile of the survivor.
+    """
     c = days.c
     subjects = [f"{_PREFIX}{customer}" for customer in customers]
+    members = merges(db).members(subjects)
     query = sa.select(c.customer, c.currency, c.day, c.orders, c.gross, c.refunds, c.credit)
-    query = query.where(c.customer.in_(subjects), c.day <= question.as_of).order_by(c.customer, c.day)
-    rows = {subject: list(some) for subject, some in groupby(db.execute(query), attrgetter("customer"))}
+    query = query.where(c.customer.in_({each for some in members.values() for each in some}), c.day <= question.as_of)
+    of_member = defaultdict(list)
+    for row in db.execute(query.order_by(c.day)):
+        of_member[row.customer].append(row)
 
     @cache
     def ranking(currency: str | None) -> Ranking:
         return answers.get(db, population, scope(db, replace(question, currency=currency))).ranking
 
     return {
-        customer: _profile(customer, rows.get(subject, []), question, ranking)
+        customer: _profile(customer, [row for each in members[subject] for row in of_member[each]], question, ranking)
         for customer, subject in zip(customers, subjects, strict=True)
     }
 
@@ -110,7 +117,11 @@ def _profile(
     currencies = tuple(sorted(orders, key=lambda currency: (-orders[currency], currency)))
     currency = question.currency or next(iter(currencies), None)
     mine = [row for row in rows if row.currency == currency]
-    gross_on = tuple((row.day, row.gross) for row in mine if row.orders > 0)
+    gross: Counter[int] = Counter()
+    for row in mine:
+        if row.orders > 0:
+            gross[row.day] += row.gross
+    gross_on = tuple(sorted(gross.items()))
     found = Profile(
         customer=customer,
         currency=currency,
@@ -144,5 +155,7 @@ def _by_alias(db: Snapshot, source: str, outside_id: str) -> UUID | None:
 
 
 def _sources(db: Snapshot, customer: UUID) -> Collection[str]:
-    query = sa.select(known_by.c.sources).where(known_by.c.customer == f"{_PREFIX}{customer}")
-    return tuple(db.execute(query).scalar_one_or_none() or ())
+    subject = f"{_PREFIX}{customer}"
+    members = merges(db).members([subject])[subject]
+    query = sa.select(known_by.c.sources).where(known_by.c.customer.in_(members))
+    return {source for some in db.execute(query).scalars() for source in some or ()}

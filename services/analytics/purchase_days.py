@@ -9,68 +9,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
+from services.analytics.identity import identifiers, identity, known_by
 from services.analytics.rhythm import Rhythm
-from services.contacts.events import CustomerRegistered, IdentifierLinked
+from services.contacts.events import SubjectErased
 from services.portal.events import CreditIssued, OrderCancelled, OrderPlaced, OrderRefunded
-from shared.envelope import Recorded
-from shared.projections import Derived, Document, EventId, Family, Rows, Subject, Sum, Text, Whole, f
+from shared.projections import Derived, Family, Rows, Subject, Sum, Text, Whole, f
 
 EVERYBODY: Final = ""
 """The source under which the derived tables count all customers, known by an alias or not."""
 
 _LAST_DAY: Final = 2**31
-
-
-@dataclass(frozen=True)
-class KnownBy:
-    """The systems that know a customer."""
-
-    sources: tuple[str, ...] = ()
-
-
-known_by = Document("known_by", KnownBy, key=Subject("customer"))
-
-
-def _known(row: KnownBy, source: str) -> KnownBy:
-    return replace(row, sources=tuple(sorted({*row.sources, source})))
-
-
-@known_by.on(CustomerRegistered)
-def _(row: KnownBy, event: CustomerRegistered, _at: Recorded) -> KnownBy:
-    return _known(row, event.alias.source) if event.alias else row
-
-
-@known_by.on(IdentifierLinked)
-def _(row: KnownBy, event: IdentifierLinked, _at: Recorded) -> KnownBy:
-    return _known(row, event.source)
-
-
-@dataclass(frozen=True)
-class Identifier:
-    """Whose an alias is; of several events that give it away, the one at the lowest position counts."""
-
-    source: str = ""
-    outside_id: str = ""
-    customer: str = ""
-    position: int = 0
-
-
-identifiers = Document("identifiers", Identifier, key=EventId("event"), indexes=(("source", "outside_id"),))
-
-
-@identifiers.on(CustomerRegistered)
-def _(_row: Identifier, event: CustomerRegistered, at: Recorded) -> Identifier | None:
-    alias = event.alias
-    return Identifier(alias.source, alias.outside_id, at.subject, at.position) if alias else None
-
-
-@identifiers.on(IdentifierLinked)
-def _(_row: Identifier, event: IdentifierLinked, at: Recorded) -> Identifier:
-    return Identifier(event.source, event.outside_id, at.subject, at.position)
 
 
 days = Sum(
@@ -120,8 +71,8 @@ product_days.on(
 
 
 def _sources(rows: Rows) -> tuple[str, ...]:
-    """Under which sources a customer counts; nobody counts twice under EVERYBODY."""
-    return (EVERYBODY, *(source for known in rows[known_by] for source in known.sources))
+    """Under which sources a customer counts; nobody counts twice."""
+    return (EVERYBODY, *sorted({source for known in rows[known_by] for source in known.sources}))
 
 
 def _rhythm(some: Iterable[Any]) -> Rhythm:
@@ -132,6 +83,7 @@ base_days = Derived(
     "base_days",
     of=(days, known_by),
     by="customer",
+    through=identity,
     key=(Text("source"), Text("currency"), Whole("day")),
     adds=("customers", "customer_days", *days.adds),
 )
@@ -140,21 +92,24 @@ base_days = Derived(
 
 @base_days.group
 def _(_customer: str, rows: Rows) -> Iterable[tuple[Any, ...]]:
-    per_currency = defaultdict(list)
-    for row in rows[days]:
-        per_currency[row.currency].append(row)
-    for currency, some in per_currency.items():
-        first = _rhythm(some).first
-        for row in some:
-            figures = (row.orders, row.lines, row.gross, row.refunds, row.credit_notes, row.credit)
-            for source in _sources(rows):
-                yield (source, currency, row.day, int(row.day == first), int(row.orders > 0), *figures)
+    figures: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * len(days.adds)))
+    for row in rows[days]:  # two who were merged may both have bought on one day
+        on_day = figures[row.currency][row.day]
+        for number, name in enumerate(days.adds):
+            on_day[number] += getattr(row, name)
+    sources = _sources(rows)
+    for currency, by_day in figures.items():
+        first = min((day for day, (orders, *_) in by_day.items() if orders > 0), default=None)
+        for day, added in by_day.items():
+            for source in sources:
+                yield (source, currency, day, int(day == first), int(added[0] > 0), *added)
 
 
 interval_days = Derived(
     "interval_histogram",
     of=(days, known_by),
     by="customer",
+    through=identity,
     key=(Text("source"), Whole("day"), Whole("length")),
     adds=("intervals",),
 )
@@ -173,6 +128,7 @@ last_intervals = Derived(
     "last_intervals",
     of=(days, known_by),
     by="customer",
+    through=identity,
     key=(Text("source"), Whole("day"), Whole("earlier"), Whole("later")),
     adds=("begun", "ended"),
 )
@@ -198,7 +154,8 @@ def _turns(rhythm: Rhythm) -> Iterator[tuple[int, tuple[int, int], int, int]]:
 
 family = Family(
     "rhythm",
-    version=1,
-    tables=(known_by, identifiers, days, product_days, base_days, interval_days, last_intervals),
+    version=2,
+    tables=(known_by, identifiers, identity, days, product_days, base_days, interval_days, last_intervals),
+    forgets=SubjectErased,
 )
 """All that analytics reads: rhythm, loyalty and the base are questions to the same purchase days."""

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from babel.numbers import get_currency_precision
 
-from services.analytics.purchase_days import EVERYBODY, base_days, days, identifiers
+from services.analytics.identity import identifiers, of_source
+from services.analytics.purchase_days import EVERYBODY, base_days
 from shared.errors import Refused
 from shared.projections import Snapshot
 
@@ -42,19 +44,17 @@ class Scope:
         """The currency to pick orders by; None when all orders count."""
         return self.currency if self.mixed else None
 
-    def customers(self, customer: sa.ColumnClause[str]) -> Iterator[sa.ColumnElement[bool]]:
+    @property
+    def minor(self) -> int:
+        """Minor units in one unit of the currency."""
+        digits: int = get_currency_precision(self.currency or "")
+        units: int = 10**digits
+        return units
+
+    def customers(self, customer: sa.ColumnElement[str]) -> Iterator[sa.ColumnElement[bool]]:
         """The condition that a customer is of the source, if there is one."""
         if self.source != EVERYBODY:
-            known = sa.select(identifiers.c.customer).where(identifiers.c.source == self.source)
-            yield customer.in_(known)
-
-    def purchases(self) -> Iterator[sa.ColumnElement[bool]]:
-        """The conditions that a row of `days` is a purchase within this scope."""
-        yield days.c.orders > 0
-        yield days.c.day <= self.as_of
-        yield from self.customers(days.c.customer)
-        if self.only is not None:
-            yield days.c.currency == self.only
+            yield customer.in_(of_source(self.source))
 
 
 def scope(db: Snapshot, question: Question, *, money: bool = True) -> Scope:

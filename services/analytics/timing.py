@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
-from typing import Any
 
 import sqlalchemy as sa
 
+from services.analytics import waiting
+from services.analytics.fitting import Fit
+from services.analytics.histories import Histories, histories, product_histories
 from services.analytics.intervals import Intervals, wheat_morrison_k
-from services.analytics.purchase_days import days, interval_days, last_intervals, product_days
-from services.analytics.rhythm import Rhythm
+from services.analytics.purchase_days import interval_days, last_intervals
 from services.analytics.scope import Scope
+from services.analytics.waiting import Gaps, Waiting
 from shared.projections import Snapshot
 
 
@@ -32,11 +33,27 @@ def timing(db: Snapshot, scope: Scope, product: str | None = None) -> Timing:
     the purchase days themselves.
     """
     if product is not None:
-        return _counted(db, _product(scope, product), scope.as_of)
-    if scope.only is not None:
-        query = sa.select(days.c.customer, days.c.day, days.c.orders).where(*scope.purchases())
-        return _counted(db, query.order_by(days.c.customer), scope.as_of)
-    return _kept(db, scope)
+        return counted(product_histories(db, scope, product))
+    return _kept(db, scope) if scope.only is None else counted(histories(db, scope))
+
+
+def foretold(some: Histories) -> Fit[Waiting]:
+    """What the intervals of histories say of the next ones."""
+    bought = some.bought
+    gaps = Gaps.of(bought.days - 1, bought.last - bought.first, log_sum(counted(some).intervals))
+    return waiting.fit(gaps)
+
+
+def log_sum(intervals: Intervals) -> float:
+    """Σ ln(interval in days), by lengths: the same in whatever order customers come."""
+    return math.fsum(count * math.log(length) for length, count in intervals.counts.items())
+
+
+def counted(some: Histories) -> Timing:
+    """The timing of histories."""
+    pairs = Counter(zip(*(column.tolist() for column in some.last_two), strict=True))
+    lengths = Counter(some.intervals[1].tolist())
+    return Timing(Intervals.of(lengths.items()), wheat_morrison_k((*pair, n) for pair, n in pairs.items()))
 
 
 def _kept(db: Snapshot, scope: Scope) -> Timing:
@@ -49,22 +66,3 @@ def _kept(db: Snapshot, scope: Scope) -> Timing:
         Intervals.of((row.length, row.n) for row in db.execute(lengths.group_by(interval_days.c.length))),
         wheat_morrison_k((row.earlier, row.later, row.customers) for row in db.execute(pairs)),
     )
-
-
-def _product(scope: Scope, product: str) -> sa.Select[Any]:
-    c = product_days.c
-    query = sa.select(c.customer, c.day, c.lines.label("orders")).where(
-        c.product == product, c.lines > 0, c.day <= scope.as_of
-    )
-    return query.where(*scope.customers(c.customer)).order_by(c.customer)
-
-
-def _counted(db: Snapshot, query: sa.Select[Any], as_of: int) -> Timing:
-    """Count rows (customer, day, orders) that stand together by customer."""
-    rhythms = [
-        Rhythm.of(((row.day, row.orders) for row in some), as_of)
-        for _, some in groupby(db.execute(query), attrgetter("customer"))
-    ]
-    pairs = Counter(rhythm.last_two for rhythm in rhythms if rhythm.last_two)
-    lengths = ((length, 1) for rhythm in rhythms for length in rhythm.intervals)
-    return Timing(Intervals.of(lengths), wheat_morrison_k((*pair, n) for pair, n in pairs.items()))

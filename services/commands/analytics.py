@@ -28,7 +28,7 @@ def base(
     as_json: Json = False,
 ) -> None:
     """Count what the figures stand on: valid orders, their lines, customers, days and money."""
-    found = _ask(ctx, data, "/base", as_of=as_of, source=source, currency=currency)
+    found = ask(ctx, data, "/base", as_of=as_of, source=source, currency=currency)
     if as_json:
         print_json(found)
         return
@@ -53,7 +53,7 @@ def customer(
 ) -> None:
     """Show one customer: rhythm, when the next order is due, RFM scores and the segment."""
     path = f"/customers/{quote(alias, safe=':')}"
-    found = _ask(ctx, data, path, as_of=as_of, source=source, currency=currency)
+    found = ask(ctx, data, path, as_of=as_of, source=source, currency=currency)
     if as_json:
         print_json(found)
         return
@@ -88,7 +88,7 @@ def rfm(
     as_json: Json = False,
 ) -> None:
     """Show how the customers spread over recency, frequency and money scores, and over the segments."""
-    found = _ask(ctx, data, "/rfm", as_of=as_of, source=source, currency=currency)
+    found = ask(ctx, data, "/rfm", as_of=as_of, source=source, currency=currency)
     if as_json:
         print_json(found)
         return
@@ -106,6 +106,12 @@ def intervals(
     product: Annotated[
         str | None, typer.Option("--product", metavar="CODE", help="Between purchases of this product only.")
     ] = None,
+    each_product: Annotated[
+        bool, typer.Option("--each-product", help="Between purchases of each product for itself.")
+    ] = False,
+    fit_until: Annotated[
+        str | None, typer.Option("--fit-until", metavar="DATE", help="Fit up to this day and test on what came after.")
+    ] = None,
     as_of: AsOf = None,
     source: Source = None,
     currency: Currency = None,
@@ -113,18 +119,23 @@ def intervals(
     as_json: Json = False,
 ) -> None:
     """Show how many days lie between one purchase day of a customer and the next."""
-    found = _ask(ctx, data, "/intervals", product=product, as_of=as_of, source=source, currency=currency)
+    asked = {"product": product, "each_product": "true" if each_product else None, "fit_until": fit_until}
+    found = ask(ctx, data, "/intervals", **asked, as_of=as_of, source=source, currency=currency)
     if as_json:
         print_json(found)
         return
     facts = {name: number(found[name]) for name in ("n", "mean", "median", "p90", "wheat_k")}
+    facts |= {f"timing {name}": number(value) for name, value in found["timing"].items()}
+    facts |= {f"backtest {name}": str(value) for name, value in (found["backtest"] or {}).items()}
     print_facts("Days between purchases", {name.replace("_", " "): value for name, value in facts.items()})
     most = max((count for _, _, count in found["histogram"]), default=0)
     bars = ([f"{low} to {high}", count, "█" * round(_BAR * count / most)] for low, high, count in found["histogram"])
     print_rows("Histogram", ("days", "intervals", ""), bars)
 
 
-def _ask(ctx: typer.Context, data: Path | None, path: str, **params: str | None) -> Any:
+def ask(ctx: typer.Context, data: Path | None, path: str, **params: str | None) -> Any:
+    """Put a question to the API of analytics."""
+
     async def run(client: Client) -> Any:
         return await client.get(f"{_API}{path}", **params)
 

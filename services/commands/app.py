@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
-from services.commands import access, analytics, checks, database, events, imports, moving, serving
+from services.commands import access, checks, customers, database, days, events, imports, moving, serving
 from services.commands.composition import Composition
 from services.commands.failure import BAD_INPUT, UNREACHABLE, Failure, ReaderGone
 from shared.errors import RapportError
@@ -29,7 +29,8 @@ def build() -> typer.Typer:
     app.command()(serving.up)
     app.command()(serving.serve)
     app.add_typer(imports.app, name="import")
-    app.add_typer(analytics.app, name="analytics")
+    app.add_typer(customers.app, name="customers")
+    app.add_typer(days.app, name="analytics")
     app.add_typer(events.app, name="events")
     app.add_typer(checks.projections, name="projections")
     app.command()(checks.verify)

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from services.analytics.kept import Kept
 from services.analytics.profile import profiles
-from services.analytics.purchase_days import family, identifiers
+from services.analytics.identity import identifiers
+from services.analytics.purchase_days import family
 from services.analytics.scope import Question
 from services.cli import services
 from shared.clock import day_number

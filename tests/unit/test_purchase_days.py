@@ -2,10 +2,9 @@
 
 import random
 from itertools import pairwise
-from uuid import uuid5
 
 import pytest
-from histories import Histories
+from sales import DAY, Shop
 
 from services.analytics import base as bases
 from services.analytics.intervals import wheat_morrison_k
@@ -13,114 +12,10 @@ from services.analytics.purchase_days import family
 from services.analytics.rhythm import Rhythm
 from services.analytics.scope import Question, currencies, scope, sources
 from services.analytics.timing import timing
-from services.contacts.events import Alias, CustomerRegistered, IdentifierLinked
-from services.portal.events import CreditIssued, Line, OrderCancelled, OrderPlaced, OrderRefunded
 from shared.errors import Refused
-from shared.ids import NS
 from shared.projections.kit import Kit
 from shared.projections.sqlite_home import SqliteHome
 from shared.verify import content
-
-DAY = 14_600
-
-
-def customer_id(name):
-    return uuid5(NS, f"customer {name}")
-
-
-def order_id(number):
-    return uuid5(NS, f"order {number}")
-
-
-def lines(*amounts):
-    return tuple(
-        Line(ordinal=place, code=f"P{place}", description=None, quantity=place, unit_price=None, amount_minor=amount)
-        for place, amount in enumerate(amounts, start=1)
-    )
-
-
-def money_of(*amounts):
-    found = lines(*amounts)
-    return {
-        "lines": found,
-        "line_count": len(found),
-        "quantity": sum(line.quantity for line in found),
-        "total_minor": sum(amounts),
-    }
-
-
-class Shop:
-    """Tells a history in the words of a shop."""
-
-    def __init__(self, folder, home):
-        self.histories = Histories(folder, home)
-
-    def knows(self, name, *names):
-        aliases = [alias.split(":") for alias in names]
-        first = Alias(source=aliases[0][0], outside_id=aliases[0][1]) if aliases else None
-        id_ = customer_id(name)
-        self._tell(
-            "customer",
-            id_,
-            CustomerRegistered(
-                customer_id=id_, kind="individual", name=None, country=None, internal=False, alias=first
-            ),
-        )
-        for source, outside_id in aliases[1:]:
-            self._tell("customer", id_, IdentifierLinked(customer_id=id_, source=source, outside_id=outside_id))
-
-    def sells(self, number, name, day, *amounts, currency="GBP"):
-        event = OrderPlaced(
-            **self._of(number, name), number=number, business_day=day, currency=currency, **money_of(*amounts)
-        )
-        self._tell("order", order_id(number), event)
-
-    def takes_back(self, number, name, day, *amounts, refunded=0, currency="GBP"):
-        event = OrderCancelled(
-            **self._of(number, name),
-            number=number,
-            order_day=day,
-            business_day=day + 3,
-            currency=currency,
-            refunded_minor=refunded,
-            reason=None,
-            **money_of(*amounts),
-        )
-        self._tell("order", order_id(number), event)
-
-    def refunds(self, number, name, day, amount, currency="GBP"):
-        event = OrderRefunded(
-            **self._of(number, name),
-            order_day=day,
-            business_day=day + 5,
-            amount_minor=amount,
-            currency=currency,
-            reason=None,
-        )
-        self._tell("order", order_id(number), event)
-
-    def credits(self, number, name, day, *amounts, currency="GBP"):
-        note_id = uuid5(NS, f"note {number}")
-        event = CreditIssued(
-            customer_id=customer_id(name),
-            credit_note_id=note_id,
-            order_id=None,
-            source="shop",
-            number=number,
-            currency=currency,
-            business_day=day,
-            **money_of(*amounts),
-        )
-        self._tell("credit-note", note_id, event)
-
-    def read(self, **how):
-        return self.histories.fold(family, **how).read()
-
-    def _of(self, number, name):
-        return {"customer_id": customer_id(name), "order_id": order_id(number), "source": "shop"}
-
-    def _tell(self, category, id_, event):
-        self.histories.happened(f"{category}-{id_}", event)
 
 
 @pytest.fixture
@@ -312,6 +207,12 @@ def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_cr
             shop.takes_back(str(number), name, day, 100 + number, 50, refunded=refunded, currency=currency)
         if number % 11 == 0:
             shop.credits(f"C{number}", name, day + 2, 30, currency=currency)
+        if number % 9 == 0:
+            shop.merges(name, into=rng.choice([other for other in "abcdefghijkl" if other != name]))
+        if number % 13 == 0:
+            shop.unmerges(name, into="a")
+    shop.erases("c")
+    shop.sells("late", "c", DAY + 50, 100)
     kit = Kit(family, shop.histories.events, shop.histories.codec, shop.histories.home)
     assert all(rows for rows, _ in kit.expected.values())
     kit.prove(seed=1)

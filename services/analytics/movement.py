@@ -1,0 +1,98 @@
+"""How a base moves: between segments, from first month to last, and what it is worth by segment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from services.analytics.cohorts import Cohorts
+from services.analytics.histories import Histories, IntArray
+from services.analytics.loyalty import SEGMENTS, Purchases, Ranking
+from services.analytics.migration import ABSENT, Migration
+from services.analytics.scoring import TERMS, Scoring
+from services.analytics.survival import Survival
+from services.analytics.value import Concentration
+from shared.clock import date_of
+
+_MONTHS = 12
+
+
+def movement(some: Histories, first: int, last: int) -> Migration:
+    """Where the customers of each segment went between two days."""
+    return Migration.of(_segments(some.until(first), first), _segments(some.until(last), last))
+
+
+def cohorts(some: Histories, as_of: int) -> Cohorts:
+    """The customers by the month of their first purchase, and the months in which they came back."""
+    whose, day = some.whose[some.purchases], some.day[some.purchases]
+    if not len(day):
+        return Cohorts.of((), _month(as_of))
+    distinct, place = np.unique(day, return_inverse=True)
+    month = np.array([_month(each) for each in distinct.tolist()], np.int64)[place]
+    first = month[np.flatnonzero(np.diff(whose, prepend=-1))]
+    of_customer = np.zeros(len(some.customers), np.int64)
+    of_customer[some.bought.who] = first
+    seen = set(zip(whose.tolist(), month.tolist(), strict=True))
+    counts = Counter((int(of_customer[customer]), each) for customer, each in seen)
+    return Cohorts.of(((begun, each, customers) for (begun, each), customers in counts.items()), _month(as_of))
+
+
+def survival(some: Histories, as_of: int) -> Survival:
+    """How many customers have not come back, by days since their first purchase."""
+    bought = some.bought
+    whose, lengths = some.intervals
+    firsts = np.flatnonzero(np.diff(whose, prepend=-1))
+    waited = np.full(len(some.customers), -1, np.int64)
+    waited[whose[firsts]] = lengths[firsts]
+    back = waited[bought.who]
+    days = np.where(back >= 0, back, as_of - bought.first)
+    rows = Counter(zip(days.tolist(), (back >= 0).tolist(), strict=True))
+    return Survival.of((day, returned, customers) for (day, returned), customers in rows.items())
+
+
+def portfolio(scored: Scoring) -> dict[str, Any]:
+    """What the base is worth so far and, where models carry it, in the year to come."""
+    gross, value = scored.bought.gross, scored.value
+    spread = scored.concentration
+    lifetime = None
+    if value is not None:
+        whole = Concentration.of(value)
+        lifetime = {
+            "total_minor": round(whole.total),
+            "top20_share": whole.top_share,
+            "gini": whole.gini,
+            "by_segment": _by_segment(scored, value),
+            "basis": TERMS.basis.value,
+            "weeks": TERMS.weeks,
+            "discount": TERMS.discount,
+            "model": f"mbg_nbd-{date_of(scored.as_of)}",
+        }
+    return {
+        "n": spread.n,
+        "total_minor": int(gross.sum()),
+        "top20_share": spread.top_share,
+        "gini": spread.gini,
+        "by_segment": _by_segment(scored, gross),
+        "lifetime": lifetime,
+    }
+
+
+def _by_segment(scored: Scoring, values: Any) -> dict[str, int]:
+    return {name.value: round(float(values[scored.segments == code].sum())) for code, name in enumerate(SEGMENTS)}
+
+
+def _segments(some: Histories, as_of: int) -> IntArray:
+    """The segment of each customer, as an index into SEGMENTS, or ABSENT."""
+    bought = some.bought
+    purchases = Purchases(bought.last, bought.days, bought.gross)
+    segments = np.full(len(some.customers), ABSENT, np.int64)
+    segments[bought.who] = Ranking.of(purchases, as_of).segments(purchases)
+    return segments
+
+
+def _month(day: int) -> int:
+    """Months since January 1970."""
+    at = date_of(day)
+    return (at.year - 1970) * _MONTHS + at.month - 1

@@ -1,0 +1,130 @@
+"""Scoring: every customer of a base with all scores of a day, and the models and the backtest they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from services.analytics import models
+from services.analytics.buying import Buying, Counts
+from services.analytics.fitting import Fit, FloatArray
+from services.analytics.histories import Bought, Histories, IntArray, histories
+from services.analytics.loyalty import Purchases
+from services.analytics.loyalty_index import LoyaltyIndex
+from services.analytics.models import Backtest, Models
+from services.analytics.population import Population, ranked
+from services.analytics.scope import Scope
+from services.analytics.spending import Spending
+from services.analytics.value import Concentration, Terms, lapse_bands, lifetime_value
+from services.analytics.waiting import Waiting
+from shared.projections import Snapshot
+
+TERMS: Final = Terms()
+"""A year ahead, discounted by a tenth a year, as revenue: no margin is made up."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A base on a day. All columns are aligned with the customers who bought.
+
+    Attributes:
+        as_of: The day up to which purchases count.
+        histories: Their purchase days.
+        models: What was fitted to them.
+        backtest: What the buying model would have foretold of the last horizon; None where it could not be fitted.
+    """
+
+    as_of: int
+    histories: Histories
+    models: Models
+    backtest: Backtest | None
+
+    @property
+    def bought(self) -> Bought:
+        """What their purchase days say."""
+        return self.histories.bought
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Where a customer stands in the columns, by subject."""
+        return {self.histories.customers[who]: number for number, who in enumerate(self.bought.who.tolist())}
+
+    @cached_property
+    def population(self) -> Population:
+        """Their scores against each other."""
+        return ranked(self.bought, self.as_of)
+
+    @cached_property
+    def segments(self) -> IntArray:
+        """Their segments, as indices into SEGMENTS."""
+        bought = self.bought
+        return self.population.ranking.segments(Purchases(bought.last, bought.days, bought.gross))
+
+    @cached_property
+    def index(self) -> LoyaltyIndex:
+        """Their behavioural loyalty."""
+        return LoyaltyIndex.of(self.bought)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """What the buying model knows of each."""
+        return models.counts_of(self.bought, self.as_of, self.models.unit)
+
+    @cached_property
+    def verdict(self) -> Fit[Buying]:
+        """The buying model as its backtest leaves it."""
+        return models.usable(self.models.mbg, self.backtest)
+
+    @property
+    def buying(self) -> Buying | None:
+        """The buying model, if it may be used."""
+        return self.verdict.usable
+
+    @property
+    def spending(self) -> Spending | None:
+        """The spending model, if it may be used."""
+        return self.models.spending.usable
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """The model of intervals, if it may be used."""
+        return self.models.waiting.usable
+
+    @cached_property
+    def active(self) -> FloatArray | None:
+        """The chance of each to buy within the horizon; None without a model."""
+        model = self.buying
+        return None if model is None else model.active(self.counts, self.models.horizon / self.models.unit)
+
+    @cached_property
+    def lapse(self) -> IntArray | None:
+        """The band of each by the chance not to, as indices into LAPSES."""
+        return None if self.active is None else lapse_bands(self.active)
+
+    @cached_property
+    def expected(self) -> FloatArray | None:
+        """Purchase days of each within the horizon."""
+        model = self.buying
+        return None if model is None else model.expected(self.counts, self.models.horizon / self.models.unit)
+
+    @cached_property
+    def value(self) -> FloatArray | None:
+        """What each will bring in a year, in minor units; None where purchases or spend have no model."""
+        if self.buying is None or self.spending is None:
+            return None
+        baskets = models.baskets_of(self.bought, self.models.minor)
+        worth = lifetime_value(self.buying, self.spending, self.counts, baskets, TERMS, self.models.unit)
+        return worth * self.models.minor
+
+    @cached_property
+    def concentration(self) -> Concentration:
+        """How the gross amount so far is spread."""
+        return Concentration.of(self.bought.gross)
+
+
+def scoring(db: Snapshot, scope: Scope) -> Scoring:
+    """Score the customers of a scope."""
+    some = histories(db, scope)
+    found = models.fitted(some, scope.as_of, minor=scope.minor)
+    return Scoring(scope.as_of, some, found, models.recent_backtest(some, scope.as_of, found.horizon))
