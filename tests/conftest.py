@@ -8,6 +8,7 @@ from pathlib import Path
 import postgres_server
 import pytest
 import servers
+import sqlalchemy as sa
 
 LONG = os.environ.get("RAPPORT_LONG") == "1"
 LONG_TIMEOUT_SECONDS = 3600
@@ -110,3 +111,13 @@ def dataset() -> Callable[[str], Path]:
             pytest.skip(str(absent))
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgres_engine(postgres: str) -> Iterator[sa.Engine]:
+    """A database whose commits may be lost: what is read back is what matters here, and an fsync takes long."""
+    with postgres_server.empty_database(postgres) as url:
+        hurried = {"options": "-c synchronous_commit=off"}
+        engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), connect_args=hurried)
+        yield engine
+        engine.dispose()

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Request
 from pydantic import BaseModel, Field
 
 from services.analytics import base as bases
 from services.analytics.base import Base
-from services.analytics.histories import Histories, histories, product_histories
 from services.analytics.kept import kept
 from services.analytics.loyalty import Letter, Segment
 from services.analytics.population import population
 from services.analytics.profile import Profile, find, profile
 from services.analytics.purchase_days import family
 from services.analytics.question import Asked
+from services.analytics.regularity import regularity
+from services.analytics.rhythm import Rhythm
 from services.analytics.scope import scope
-from services.analytics.timing import counted, foretold
-from services.analytics.waiting_backtest import waiting_backtest
-from shared.clock import date_of, day_number
-from shared.errors import Refused
+from services.analytics.scoring import Scoring, scoring
+from services.analytics.value import LAPSES
+from shared.clock import date_of
 from shared.projections import Snapshot
-from shared.values import Code
 from shared.web import guard
 from shared.web.guard import may
 from shared.web.serving import Here, read
@@ -32,6 +32,17 @@ from shared.web.serving import Here, read
 router = guard.router(prefix="/api/v1", tags=["analytics"])
 
 Scores = Annotated[list[int], Field(description="Customers with score 1 to 5.", min_length=5, max_length=5)]
+
+
+class Expected(BaseModel):
+    """When a customer's next purchase is due; with `own` false it is what the base suggests, for want of own data."""
+
+    own: bool
+    day: date
+    earliest: date = Field(description="Nine of ten come no earlier.")
+    latest: date = Field(description="Nine of ten come no later.")
+    overdue: bool
+    shorter: float = Field(description="The chance that an interval would have ended by now.")
 
 
 class Customer(BaseModel):
@@ -55,6 +66,15 @@ class Customer(BaseModel):
     last: date | None
     gross_minor: int
     net_minor: int = Field(description="After refunds and credit notes.")
+    regularity: float | None = Field(None, description="About 1 at random; null below five intervals.")
+    due: Expected | None = Field(None, description="The next purchase by the timing of the base; null without one.")
+    index: float | None = Field(None, description="Behavioural loyalty, 0 to 100.")
+    active: float | None = Field(None, description="Chance of a purchase within `horizon` days; null without a model.")
+    horizon: int | None = None
+    lapse: str | None = Field(None, description="The risk of none: high, medium or low.")
+    expected: float | None = Field(None, description="Purchase days to expect within `horizon` days.")
+    value_minor: int | None = Field(None, description="Revenue to expect in a year, discounted.")
+    model: str | None = Field(None, description="What active, lapse, expected and value were made with.")
 
 
 class Rfm(BaseModel):
@@ -68,28 +88,6 @@ class Rfm(BaseModel):
     cuts: dict[Letter, list[int | None]] = Field(
         description="What scores 1 to 5 take: r at most so many days, f at least so many, m at least so much."
     )
-
-
-class Gamma(BaseModel):
-    """The fitted timing of a base (gamma intervals, rates gamma distributed); null without enough data."""
-
-    k: float | None = None
-    r: float | None = None
-    alpha: float | None = None
-
-
-class IntervalsFound(BaseModel):
-    """Days between purchase days."""
-
-    n: int
-    mean: float | None
-    median: float | None
-    p90: int | None
-    histogram: list[tuple[int, int, int]] = Field(description="Shortest and longest length, and how many.")
-    timing: Gamma
-    wheat_k: float | None = Field(description="About 1 when purchases come at random, more when regularly.")
-    flags: list[str] = Field(description="Why there is no timing, or what has to be said beside it.")
-    backtest: dict[str, Any] | None = Field(description="Errors in days of what was foretold since fit_until.")
 
 
 @router.get("/base")
@@ -111,7 +109,9 @@ async def customer(
     answers = kept(here.models)
 
     def answer(db: Snapshot) -> Customer:
-        return _customer(profile(db, answers, find(db, reference), question))
+        found = profile(db, answers, find(db, reference), question)
+        within = scope(db, replace(question, currency=question.currency or found.currency))
+        return _customer(found, answers.get(db, scoring, within))
 
     return await read(request, family, answer)
 
@@ -133,51 +133,9 @@ async def rfm(request: Request, here: Here, question: Asked) -> Rfm:
     )
 
 
-@router.get("/intervals")
-@may("analyst", "manager", "specialist")
-async def intervals(
-    request: Request,
-    question: Asked,
-    product: Annotated[Code | None, Query(description="Only purchases of the product with this code.")] = None,
-    each_product: Annotated[bool, Query(description="Of each customer with each product for itself.")] = False,
-    fit_until: Annotated[date | None, Query(description="Fit up to this day, and test on what came after it.")] = None,
-) -> IntervalsFound:
-    """Count the days between one purchase day of a customer and the next, and fit when the next is due."""
-    since = day_number(fit_until) if fit_until else None
-    if since is not None and since >= question.as_of:
-        raise Refused("must be before as_of", field="fit_until")
-    if each_product and product is not None:
-        raise Refused("is one product or each_product, not both", field="product")
-
-    def answer(db: Snapshot) -> IntervalsFound:
-        within = scope(db, question, money=False)
-        some = product_histories(db, within, product) if product or each_product else histories(db, within)
-        return _intervals(some, question.as_of, since)
-
-    return await read(request, family, answer)
-
-
-def _intervals(some: Histories, as_of: int, since: int | None) -> IntervalsFound:
-    found = counted(some)
-    lengths = found.intervals
-    fit = foretold(some if since is None else some.until(since))
-    model = fit.usable
-    tested = None if model is None or since is None else waiting_backtest(model, some, since, as_of)
-    return IntervalsFound(
-        n=lengths.n,
-        mean=lengths.mean,
-        median=lengths.median,
-        p90=lengths.p90,
-        histogram=[tuple(bucket) for bucket in lengths.histogram()],
-        timing=Gamma() if model is None else Gamma(k=model.k, r=model.r, alpha=model.alpha),
-        wheat_k=found.wheat_k,
-        flags=[flag.value for flag in fit.flags],
-        backtest=None if tested is None else {**vars(tested), "since": date_of(tested.since)},
-    )
-
-
-def _customer(found: Profile) -> Customer:
+def _customer(found: Profile, scored: Scoring) -> Customer:
     rhythm, standing = found.rhythm, found.standing
+    place = scored.place.get(f"customer-{found.customer}")
     return Customer(
         customer=found.customer,
         as_of=date_of(rhythm.as_of),
@@ -197,7 +155,33 @@ def _customer(found: Profile) -> Customer:
         last=_date(rhythm.last),
         gross_minor=found.gross,
         net_minor=found.net,
+        **({} if place is None else _scores(scored, place, rhythm)),
     )
+
+
+def _scores(scored: Scoring, place: int, rhythm: Rhythm) -> dict[str, Any]:
+    waiting, k = scored.waiting, scored.models.wheat_k
+    even = regularity(rhythm.intervals, k or 1)
+    due = None
+    if waiting is not None and rhythm.last is not None:
+        told = waiting.due(rhythm.last, rhythm.x, rhythm.t_x or 0, scored.as_of)
+        days = {name: date_of(getattr(told, name)) for name in ("day", "earliest", "latest")}
+        due = Expected(own=told.own, overdue=told.overdue, shorter=told.shorter, **days)
+    scores: dict[str, Any] = {
+        "regularity": None if even is None else even.k,
+        "due": due,
+        "index": float(scored.index.total[place]),
+    }
+    if scored.active is None or scored.expected is None or scored.lapse is None:
+        return scores
+    return scores | {
+        "active": float(scored.active[place]),
+        "horizon": scored.models.horizon,
+        "lapse": LAPSES[scored.lapse[place]].value,
+        "expected": float(scored.expected[place]),
+        "value_minor": None if scored.value is None else round(float(scored.value[place])),
+        "model": scored.model_name,
+    }
 
 
 def _date(day: int | None) -> date | None:

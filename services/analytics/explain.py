@@ -157,8 +157,7 @@ def _modelled(scoring: Scoring, place: int, score: Score) -> Explanation:
     if score is Score.LAPSE and scoring.lapse is not None:
         inputs["risk"] = 1 - float(active[place])
         value = LAPSES[scoring.lapse[place]].value
-    name = f"mbg_nbd-{date_of(scoring.models.as_of)}"
-    return Explanation(score, value, name, inputs, population, (), backtest_facts(scoring.backtest))
+    return Explanation(score, value, scoring.model_name, inputs, population, (), backtest_facts(scoring.backtest))
 
 
 def _value(scoring: Scoring, place: int, score: Score) -> Explanation:
@@ -173,8 +172,7 @@ def _value(scoring: Scoring, place: int, score: Score) -> Explanation:
         **_parameters(scoring),
         "spending": {"p": spending.p, "q": spending.q, "v": spending.v},
     }
-    day = date_of(scoring.models.as_of)
-    model = f"mbg_nbd-{day}, gamma_gamma-{day}"
+    model = f"{scoring.model_name}, gamma_gamma-{date_of(scoring.models.as_of)}"
     told = backtest_facts(scoring.backtest)
     return Explanation(score, round(float(value[place])), model, inputs, population, (), told)
 

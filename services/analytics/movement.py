@@ -67,7 +67,7 @@ def portfolio(scored: Scoring) -> dict[str, Any]:
             "basis": TERMS.basis.value,
             "weeks": TERMS.weeks,
             "discount": TERMS.discount,
-            "model": f"mbg_nbd-{date_of(scored.as_of)}",
+            "model": scored.model_name,
         }
     return {
         "n": spread.n,

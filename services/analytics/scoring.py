@@ -18,6 +18,7 @@ from services.analytics.scope import Scope
 from services.analytics.spending import Spending
 from services.analytics.value import Concentration, Terms, lapse_bands, lifetime_value
 from services.analytics.waiting import Waiting
+from shared.clock import date_of
 from shared.projections import Snapshot
 
 TERMS: Final = Terms()
@@ -75,6 +76,11 @@ class Scoring:
     def verdict(self) -> Fit[Buying]:
         """The buying model as its backtest leaves it."""
         return models.usable(self.models.mbg, self.backtest)
+
+    @property
+    def model_name(self) -> str:
+        """The buying model by name and the day of its fit."""
+        return f"mbg_nbd-{date_of(self.models.as_of)}"
 
     @property
     def buying(self) -> Buying | None:

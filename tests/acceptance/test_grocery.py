@@ -38,6 +38,14 @@ def test_the_timing_is_as_regular_as_published(rapport):
     assert found["wheat_k"] == pytest.approx(1.8703, abs=1e-3)
 
 
+def test_the_models_of_regular_buyers_are_the_published_ones(rapport):
+    found = rapport("analytics", "models", "--as-of", CALIBRATION, "--no-guard")
+    assert found["bg_nbd"]["ll"] == pytest.approx(-15836.566, abs=0.02)
+    assert found["mbg_nbd"]["ll"] == pytest.approx(-15781.939, abs=0.02)
+    assert (found["cnbd"]["k"], found["cnbd"]["ll"]) == (2, pytest.approx(-14978.211, abs=0.02))
+    assert "gamma_gamma: not enough data" in found["flags"]  # the file knows no amounts
+
+
 def test_the_same_file_again_changes_nothing(rapport, dataset):
     again = rapport("import", "orders", dataset("btydplus_grocery_elog.csv.gz"), "--format", "elog")
     assert (again["accepted"], again["events"], again["unchanged"]) == (0, 0, 10_483)

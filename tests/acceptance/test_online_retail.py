@@ -9,9 +9,9 @@ import product
 import pytest
 import sqlalchemy as sa
 
+from services.analytics.identity import identifiers
 from services.analytics.kept import Kept
 from services.analytics.profile import profiles
-from services.analytics.identity import identifiers
 from services.analytics.purchase_days import family
 from services.analytics.scope import Question
 from services.cli import services
@@ -135,6 +135,33 @@ def test_champions_of_may_went_where_they_were_measured_in_november(segments):
         "regular": 14,
     }
     assert moves["dormant", "dormant"] == 481
+
+
+def test_movements_are_the_measured_ones(rapport):
+    found = rapport("analytics", "migration", "--from", MAY, "--to", NOVEMBER)
+    assert found["n"] == 2_703
+    champions = found["matrix"]["champion"]
+    assert {name: champions[name] for name in ("at_risk", "champion", "loyal", "regular")} == {
+        "at_risk": 85,
+        "champion": 334,
+        "loyal": 76,
+        "regular": 14,
+    }
+    assert found["matrix"]["dormant"]["dormant"] == 481
+    assert (found["born"], found["gone"]) == (4_266 - 2_703, 0)
+
+
+def test_the_portfolio_is_as_concentrated_as_measured(rapport):
+    found = rapport("analytics", "portfolio", "--as-of", NOVEMBER)
+    assert found["n"] == 4_266
+    assert found["by_segment"]["champion"] / found["total_minor"] == pytest.approx(0.6177, abs=1e-3)
+    assert found["top20_share"] == pytest.approx(0.7324, abs=1e-3)
+    assert found["gini"] == pytest.approx(0.7023, abs=1e-3)
+
+
+def test_one_year_says_nothing_of_dropout_and_the_models_say_so(rapport):
+    found = rapport("analytics", "models", "--as-of", LAST_DAY)
+    assert "mbg_nbd: dropout not identified" in found["flags"]
 
 
 @pytest.mark.long

@@ -1,28 +1,15 @@
 """Read models in both databases."""
 
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-import postgres_server
 import pytest
-import sqlalchemy as sa
 
 from shared.projections.home import Home
 from shared.projections.postgres_home import PostgresHome
 from shared.projections.sqlite_home import SqliteHome
 
 _numbers = count()
-
-
-@pytest.fixture(scope="session")
-def postgres_engine(postgres: str) -> Iterator[sa.Engine]:
-    """A database whose commits may be lost: what is read back is what matters here, and an fsync takes long."""
-    with postgres_server.empty_database(postgres) as url:
-        hurried = {"options": "-c synchronous_commit=off"}
-        engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), connect_args=hurried)
-        yield engine
-        engine.dispose()
 
 
 def _home(request: pytest.FixtureRequest, folder: Path) -> Home:

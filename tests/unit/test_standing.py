@@ -1,123 +1,88 @@
-"""The rules of who counts for whom: merging, unmerging, erasing."""
-
-from __future__ import annotations
-
-from uuid import UUID
+"""What the day closes said, read back: the same in whatever order it came."""
 
 import pytest
+from closing_shop import OPENED, customer, open_shop
 
-from services.contacts.address import MoveAddress
-from services.contacts.contact_points import AddContactPoint
-from services.contacts.customer import (
-    DescribeCustomer,
-    ImportCustomer,
-    LinkIdentifier,
-    RegisterCustomer,
-    RenameCustomer,
-    customer,
-)
-from services.contacts.events import (
-    CustomerRegistered,
-    CustomerRenamed,
-    CustomersMerged,
-    CustomersUnmerged,
-    SubjectErased,
-)
-from services.contacts.standing import EraseAbsorbed, EraseCustomer, MergeCustomer, Standing, UnmergeCustomer
-from shared.testing import Spec
-
-ANA = UUID("00000000-0000-4000-8000-000000000001")
-BO = UUID("00000000-0000-4000-8000-000000000002")
-CY = UUID("00000000-0000-4000-8000-000000000003")
-REGISTERED = CustomerRegistered(
-    customer_id=ANA, kind="individual", name="Ana", country=None, internal=False, alias=None
-)
-MERGED = CustomersMerged(customer_id=ANA, survivor_id=BO, reason="Same e-mail")
-UNMERGED = CustomersUnmerged(customer_id=ANA, survivor_id=BO)
-ERASED = SubjectErased(customer_id=ANA, reason="request", absorbed=(CY,))
-KNOWN = Spec(customer).given(REGISTERED)
-INTO_BO = MergeCustomer(survivor=BO, reason="Same e-mail", standing=Standing())
+from services.analytics import registry, standing
+from services.analytics.events import SegmentEntered
+from shared.projections.generation import Generation
+from shared.projections.kit import Kit
+from shared.projections.progress import STORE, Batch
 
 
-class TestMerging:
-    def test_names_the_survivor(self):
-        KNOWN.when(INTO_BO).then(MERGED)
-
-    def test_a_customer_into_itself_is_refused(self):
-        KNOWN.when(MergeCustomer(survivor=ANA, standing=Standing())).refused(field="survivor")
-
-    def test_whoever_was_absorbed_is_refused_with_the_survivor(self):
-        for survivor in (BO, CY):
-            again = MergeCustomer(survivor=survivor, standing=Standing())
-            assert str(BO) in KNOWN.given(MERGED).when(again).refused(kind="conflict")
-
-    def test_into_nobody_is_refused(self):
-        KNOWN.when(MergeCustomer(survivor=BO, standing=None)).refused(field="survivor")
-
-    def test_into_an_erased_one_is_refused(self):
-        command = MergeCustomer(survivor=BO, standing=Standing(erased=True))
-        KNOWN.when(command).refused(field="survivor", kind="conflict")
-
-    @pytest.mark.parametrize("further", [CY, ANA])
-    def test_into_an_absorbed_one_is_refused_with_who_counts_for_it(self, further):
-        command = MergeCustomer(survivor=BO, standing=Standing(survivor_id=further))
-        assert str(further) in KNOWN.when(command).refused(field="survivor", kind="conflict")
-
-    def test_is_no_other_command_when_the_survivor_stands_otherwise_by_now(self):
-        assert INTO_BO.model_dump_json() == INTO_BO.model_copy(update={"standing": None}).model_dump_json()
+@pytest.fixture
+async def shop(tmp_path):
+    """Three closed days: somebody late, somebody merged, somebody erased."""
+    async with open_shop(tmp_path) as shop:
+        await shop.has_a_past(customers=45)
+        shop.later()
+        await shop.closer().close_ended()
+        await shop.sells(2, OPENED, pounds=900)
+        await shop.sells(3, OPENED + 1, pounds=800)
+        await shop.merges(4, 5)
+        shop.later()
+        await shop.closer().close_ended()
+        await shop.erases(6)
+        shop.later()
+        await shop.closer().close_ended()
+        yield shop
 
 
-class TestUnmerging:
-    def test_names_who_had_absorbed_it(self):
-        KNOWN.given(MERGED).when(UnmergeCustomer()).then(UNMERGED)
-
-    def test_of_one_who_stands_alone_is_refused(self):
-        KNOWN.when(UnmergeCustomer()).refused(kind="conflict")
-        KNOWN.given(MERGED, UNMERGED).when(UnmergeCustomer()).refused(kind="conflict")
-
-    def test_lets_it_be_absorbed_again(self):
-        KNOWN.given(MERGED, UNMERGED).when(INTO_BO).then(MERGED)
+async def test_every_way_of_folding_gives_the_same_tables(shop, kit_home):
+    history = [event async for page in shop.log.store.pages(0) for event in page.events]
+    Kit(standing.family, history, shop.log.codec, kit_home).prove(seed=2)
 
 
-class TestErasing:
-    def test_names_the_ground_and_who_goes_too(self):
-        KNOWN.when(EraseCustomer(reason="request", absorbed=(CY,))).then(ERASED)
-
-    def test_an_absorbed_one_alone_is_refused_with_its_survivor(self):
-        assert str(BO) in KNOWN.given(MERGED).when(EraseCustomer()).refused(kind="conflict")
-
-    def test_an_absorbed_one_with_its_survivor_happens_once(self):
-        gone = SubjectErased(customer_id=ANA, reason=None, absorbed=())
-        KNOWN.given(MERGED).when(EraseAbsorbed()).then(gone)
-        KNOWN.given(MERGED, gone).when(EraseAbsorbed()).then()
-
-    def test_is_no_other_command_when_somebody_else_was_absorbed_by_now(self):
-        assert EraseCustomer(absorbed=(BO,)).model_dump_json() == EraseCustomer().model_dump_json()
-
-    @pytest.mark.parametrize(
-        "command",
-        [
-            RegisterCustomer(customer_id=ANA, name="Ana"),
-            ImportCustomer(customer_id=ANA, source="cdnow", outside_id="1516", name="Ana"),
-            RenameCustomer(name="Ana"),
-            DescribeCustomer(country="NL"),
-            LinkIdentifier(source="erp", outside_id="7"),
-            MoveAddress(lines=["Ilica 1"], city="Zagreb", country="HR"),
-            AddContactPoint(channel="messenger", value="@ana"),
-            INTO_BO,
-            UnmergeCustomer(),
-            EraseCustomer(),
-        ],
-        ids=lambda command: type(command).__name__,
-    )
-    def test_leaves_nothing_that_may_be_said_of_the_customer(self, command):
-        assert "erased" in KNOWN.given(ERASED).when(command).refused(kind="conflict")
+async def test_who_stands_where_is_what_was_said_last(shop):
+    expected = {}
+    for day in range(OPENED, OPENED + 3):
+        for event in await shop.said(day):
+            if isinstance(event, SegmentEntered):
+                expected[f"customer-{event.customer_id}"] = (event.segment, event.day)
+    del expected[f"customer-{customer(4)}"], expected[f"customer-{customer(6)}"]
+    with shop.models.read(standing.family) as db:
+        assert registry.said(db, "GBP").stays == expected
+        assert registry.currencies_said(db) == ["GBP"]
+        assert registry.last_closed(db) == OPENED + 2
 
 
-@pytest.mark.parametrize("command", [INTO_BO, UnmergeCustomer(), EraseCustomer(), EraseAbsorbed()])
-def test_a_customer_that_does_not_exist_is_missing(command):
-    Spec(customer).when(command).refused(kind="missing")
+async def test_the_path_of_a_customer_leads_from_segment_to_segment(shop):
+    subject = f"customer-{customer(3)}"
+    with shop.models.read(standing.family) as db:
+        path = registry.path(db, [subject], "GBP", OPENED + 2)
+        assert [move.day for move in path[:2]] == [OPENED, OPENED + 1]
+        assert [move.previous for move in path] == [None, *(move.segment for move in path[:-1])]
+        assert registry.path(db, [subject], "GBP", OPENED)[-1] == path[0]
+        (*_, absorbed) = registry.path(db, [f"customer-{customer(4)}"], "GBP", OPENED + 2)
+        assert (absorbed.segment, absorbed.cause) == (None, "absorbed")
+        assert registry.path(db, [f"customer-{customer(6)}"], "GBP", OPENED + 2) == []
 
 
-def test_an_absorbed_customer_is_still_told_of():
-    KNOWN.given(MERGED).when(RenameCustomer(name="Bo")).then(CustomerRenamed(customer_id=ANA, name="Bo"))
+async def test_the_closes_are_listed_from_the_newest(shop):
+    with shop.models.read(standing.family) as db:
+        found = [close for close, _ in registry.closes(db, 2)]
+    assert found == [(await shop.said(day))[-1] for day in (OPENED + 2, OPENED + 1)]
+
+
+async def test_both_databases_give_the_same_back(shop, home):
+    history = [event async for page in shop.log.store.pages(0) for event in page.events]
+    mine = [event for event in history if event.type in standing.family.types]
+    generation = Generation(standing.family, 1, home.place("standing"), shop.log.codec)
+    generation.apply([Batch(*STORE, mine, history[-1].position, 0)])
+    generation.refresh()
+    subject = f"customer-{customer(3)}"
+
+    def everything(db):
+        return (
+            registry.said(db, "GBP"),
+            registry.earlier(db, "GBP", OPENED + 3),
+            registry.in_use(db, "GBP", OPENED + 1),
+            registry.closes(db, 9),
+            registry.last_closed(db),
+            registry.currencies_said(db),
+            registry.path(db, [subject], "GBP", OPENED + 2),
+        )
+
+    with generation.read() as db, shop.models.read(standing.family) as live:
+        assert everything(db) == everything(live)
+    generation.close()
