@@ -18,7 +18,7 @@ from services.analytics.fitting import FloatArray
 
 WEEK = 7
 _KEY_BITS = 21
-_NUDGE = 1e-6
+_NUDGE = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +143,12 @@ class Buying:
         if self.k != 1:
             raise ValueError("expected purchases are known for k = 1 only")
         drop = _away_from_zero(self.a - 1)
-        c = _away_from_zero(self.a + self.b + self.m - 1 + x)
+        rest = self.a + self.b + self.m - 1
+        c = _away_from_zero(rest + x)
         z = t / (self.alpha + T + t)
-        tail = (1 - z) ** drop * special.hyp2f1(drop, self.a + self.b + self.m - 1 - self.r, c, z)
+        if abs(self.a - self.r - round(self.a - self.r)) < _NUDGE:
+            rest += 2 * _NUDGE  # scipy's 2F1 gives inf or NaN for many purchases where a - r is a whole number
+        tail = (1 - z) ** drop * special.hyp2f1(drop, rest - self.r, c, z)
         value: FloatArray = c / drop * (1 - tail)
         return value
 
@@ -182,6 +185,6 @@ class Buying:
 
 
 def _away_from_zero(value: npt.ArrayLike) -> FloatArray:
-    """The value, or a millionth where it is nearer to 0: what divides by it tends to a limit there."""
+    """The value, or next to nothing where it is nearer to 0: what divides by it tends to a limit there."""
     values = np.asarray(value, dtype=np.float64)
     return np.where(np.abs(values) < _NUDGE, _NUDGE, values)

@@ -89,7 +89,7 @@ def _model(at: FloatArray, m: int, k: float | None) -> Buying:
 def _starts(counts: Counts, before: Buying | None) -> list[FloatArray]:
     """Where to begin: at an earlier model, or at customers who buy unequally and at others who are much alike."""
     if before is not None:
-        return [np.log([before.r, before.alpha, before.a / before.b, before.a + before.b])]
+        return [_off_the_ridge(np.log([before.r, before.alpha, before.a / before.b, before.a + before.b]))]
     rate = counts.total(counts.x) / counts.total(counts.T)
     return [np.log([r, r / rate, odds, spread]) for r, odds, spread in ((0.5, 0.3, 3.0), (2.0, 1.0, 1.5))]
 

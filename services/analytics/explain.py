@@ -43,7 +43,7 @@ DEFINITIONS: Final[Mapping[Score, str]] = {
     Score.ACTIVE: "chance of a purchase within the horizon (MBG/NBD)",
     Score.LAPSE: "high from a risk of 0.7, medium from 0.4; the risk is 1 - the chance to be active",
     Score.EXPECTED: "purchase days expected within the horizon (MBG/NBD)",
-    Score.VALUE: "Σ over 52 weeks of expected purchases · expected spend · 0.9^-(week / 52); revenue, no margin is set",
+    Score.VALUE: "Σ over 52 weeks of expected purchases · expected spend · 1.1^-(week / 52); revenue, no margin is set",
     Score.DUE: "last purchase + the median of the next interval (gamma intervals); eight of ten come in the window",
 }
 

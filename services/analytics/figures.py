@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from services.analytics import score_words
 from services.analytics.base import Month
+from services.analytics.explain import Explanation
 from services.analytics.intervals import WEEK, WEEKS_SHOWN, Intervals
 from services.analytics.loyalty import SEGMENTS
 from services.analytics.population import Population
@@ -112,8 +114,8 @@ def revenue_figure(months: Sequence[Month], currency: str, reader: Reader) -> Fi
     return Figure(reader.months(months, currency), replace(plot, columns=columns, rows=rows), told)
 
 
-def rhythm_figure(profile: Profile, reader: Reader) -> Figure:
-    """When one customer bought and is due; there is at least one purchase day."""
+def rhythm_figure(profile: Profile, reader: Reader, due_by_model: Explanation | None = None) -> Figure:
+    """When one customer bought and is due, with the model's window; there is at least one purchase day."""
     _, formats = reader.words.gettext, reader.formats
     currency, rhythm = profile.currency or "", profile.rhythm
     due = None
@@ -125,12 +127,20 @@ def rhythm_figure(profile: Profile, reader: Reader) -> Figure:
         day=_("purchase day"),
         unit=_("orders in %(currency)s") % {"currency": currency},
         due=due,
+        window=_window(due_by_model),
         formatter=f"@money:{currency}",
         show=lambda minor: formats.money(int(minor), currency),
         show_day=formats.date,
     )
     note = None if rhythm.x else _("Two purchase days make a rhythm; this customer has one.")
+    if due_by_model is not None:
+        note = score_words.due(due_by_model.inputs, reader)
     return Figure(reader.rhythm(profile), plot, note)
+
+
+def _window(due: Explanation | None) -> tuple[int, int] | None:
+    """Between which days eight of ten next orders come."""
+    return None if due is None else (day_number(due.inputs["earliest"]), day_number(due.inputs["latest"]))
 
 
 def interval_rows(intervals: Intervals) -> Rows:

@@ -8,9 +8,12 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
+from services.analytics.customer_page import Sight, line, sight
+from services.analytics.explain import Score
 from services.analytics.figures import rhythm_figure
 from services.analytics.kept import kept
-from services.analytics.profile import Profile, profiles
+from services.analytics.loyalty_page import FEW
+from services.analytics.profile import profiles
 from services.analytics.purchase_days import family
 from services.analytics.question import Viewed
 from services.analytics.scope import Question
@@ -25,8 +28,6 @@ router = guard.router(prefix="/fragments", include_in_schema=False)
 MOST_CUSTOMERS: Final = 200
 LAST_INTERVALS: Final = 12
 """How many intervals a cell of a list shows."""
-FEW: Final = 20
-"""Below so many customers, scores against each other say little."""
 
 
 @router.get("/customers")
@@ -47,25 +48,34 @@ async def cells(
 @may("signed_in")
 async def rhythm(request: Request, here: Here, frame: Frame, viewed: Viewed, customer: UUID) -> HTMLResponse:
     """The purchase days of one customer, and when the next is due."""
-    found = await _profile(request, here, customer, viewed)
-    figure = rhythm_figure(found, Reader.of(request)) if found.rhythm.days else None
-    return frame.fragment(request, "analytics/rhythm.html", figure=figure)
+    seen, reader = await _sight(request, here, customer, viewed), Reader.of(request)
+    found = seen.profile
+    figure = rhythm_figure(found, reader, seen.opened(Score.DUE)) if found.rhythm.days else None
+    return frame.fragment(request, "analytics/rhythm.html", figure=figure, seen=seen)
 
 
 @router.get("/customers/{customer}/loyalty")
 @may("signed_in")
 async def loyalty(request: Request, here: Here, frame: Frame, viewed: Viewed, customer: UUID) -> HTMLResponse:
     """The scores and the segment of one customer, with the reasons."""
-    found = await _profile(request, here, customer, viewed)
-    reader = Reader.of(request)
+    seen, reader = await _sight(request, here, customer, viewed), Reader.of(request)
+    found = seen.profile
     given = found.standing.reasons if found.standing else ()
     reasons = [reader.reason(reason, found.currency or "") for reason in given]
-    return frame.fragment(request, "analytics/loyalty.html", profile=found, reasons=reasons, few=FEW)
+    return frame.fragment(
+        request,
+        "analytics/standing.html",
+        profile=found,
+        reasons=reasons,
+        few=FEW,
+        seen=seen,
+        lines=[line(seen, score, reader) for score in (Score.INDEX, Score.LAPSE, Score.VALUE)],
+    )
 
 
-async def _profile(request: Request, here: Platform, customer: UUID, viewed: Question) -> Profile:
+async def _sight(request: Request, here: Platform, customer: UUID, viewed: Question) -> Sight:
     answers = kept(here.models)
-    return await read(request, family, lambda db: profiles(db, answers, [customer], viewed)[customer])
+    return await read(request, family, lambda db: sight(db, answers, customer, viewed))
 
 
 def _customers(ids: str) -> list[UUID]:

@@ -164,7 +164,7 @@ def _read(db: Snapshot, query: sa.Select[Any], scope: Scope) -> Histories:
     else:
         known = None
         query = query.where(*scope.customers(customer))
-    rows = [row for row in db.execute(query) if known is None or merged.survivor(row[0]) in known]
+    rows = [row for row in db.execute(query).all() if known is None or merged.survivor(row[0]) in known]
     if not rows:
         return Histories.of([], ((), (), (), ()))
     whose, what, day, orders, gross, back = zip(*rows, strict=True)

@@ -4,14 +4,51 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.analytics import api, closer, days_api, evidence, fragments, insight_api, models_api, pages, standing
+from services.analytics import (
+    api,
+    closer,
+    cohorts_page,
+    customer_page,
+    customers_page,
+    days_api,
+    evidence,
+    fragments,
+    insight_api,
+    intervals_page,
+    loyalty_page,
+    models_api,
+    movements_page,
+    pages,
+    standing,
+    tables,
+    timing_api,
+    value_page,
+    why_page,
+)
 from services.analytics.purchase_days import family
 from shared.service import Service
 
 SERVICE = Service(
     "analytics",
     families=(family, evidence.family, standing.family),
-    routers=(api.router, insight_api.router, models_api.router, days_api.router, pages.router, fragments.router),
+    routers=(
+        api.router,
+        insight_api.router,
+        models_api.router,
+        timing_api.router,
+        days_api.router,
+        pages.router,
+        intervals_page.router,
+        loyalty_page.router,
+        value_page.router,
+        cohorts_page.router,
+        movements_page.router,
+        customers_page.router,
+        customer_page.router,
+        why_page.router,
+        tables.router,
+        fragments.router,
+    ),
     templates=Path(__file__).parent / "templates",
     reaction=closer.run,
 )

@@ -61,7 +61,6 @@ class Models:
         n: Customers with a purchase.
         bg: BG/NBD.
         mbg: MBG/NBD: the one that scores are made with.
-        regular: MBG/CNBD-k with the whole k that fits best.
         spending: Gamma-gamma.
         waiting: Gamma intervals.
         wheat_k: Regularity of the base; None with fewer than two customers with two intervals.
@@ -74,7 +73,6 @@ class Models:
     n: int
     bg: Fit[Buying]
     mbg: Fit[Buying]
-    regular: Fit[Buying]
     spending: Fit[Spending]
     waiting: Fit[Waiting]
     wheat_k: float | None
@@ -83,30 +81,36 @@ class Models:
     @property
     def flags(self) -> list[str]:
         """What has to be said beside the models, each after the model's name."""
-        named: dict[str, Fit[Any]] = {"bg_nbd": self.bg, "mbg_nbd": self.mbg, "cnbd": self.regular}
+        named: dict[str, Fit[Any]] = {"bg_nbd": self.bg, "mbg_nbd": self.mbg}
         named |= {"gamma_gamma": self.spending, "intervals": self.waiting}
         return [f"{name}: {flag.value}" for name, fit in named.items() for flag in fit.flags]
 
 
 def fitted(some: Histories, as_of: int, *, minor: int = 100, unit: float = WEEK, guard: bool = True) -> Models:
-    """Fit all models to histories up to a day, that day included."""
+    """Fit the models that scores are made with to histories up to a day, that day included."""
     some = some.until(as_of)
     bought, timing = some.bought, counted(some)
     counts = _grouped(bought, timing.intervals, as_of, unit)
-    regular = [buying_fit.fit(counts, m=1, k=float(k), guard=guard) for k in _REGULARITIES]
     return Models(
         as_of=as_of,
         unit=unit,
         minor=minor,
         n=len(bought.who),
         bg=buying_fit.fit(counts, m=0, guard=guard),
-        mbg=regular[0],
-        regular=max(regular, key=lambda fit: -np.inf if fit.log_likelihood is None else fit.log_likelihood),
+        mbg=buying_fit.fit(counts, m=1, guard=guard),
         spending=spending.fit(baskets_of(bought, minor)),
         waiting=foretold(some),
         wheat_k=timing.wheat_k,
         horizon=lapse_horizon(timing.intervals.median),
     )
+
+
+def regular(some: Histories, as_of: int, *, unit: float = WEEK, guard: bool = True) -> Fit[Buying]:
+    """MBG/CNBD-k with the whole k that fits best: how regular the base is. It takes seconds, and no score needs it."""
+    some = some.until(as_of)
+    counts = _grouped(some.bought, counted(some).intervals, as_of, unit)
+    fits = [buying_fit.fit(counts, m=1, k=float(k), guard=guard) for k in _REGULARITIES]
+    return max(fits, key=lambda fit: -np.inf if fit.log_likelihood is None else fit.log_likelihood)
 
 
 def backtest(fit: Fit[Buying], some: Histories, since: int, until: int, unit: float = WEEK) -> Backtest | None:

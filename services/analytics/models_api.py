@@ -12,7 +12,7 @@ from services.analytics.buying import WEEK, Buying
 from services.analytics.explain import backtest_facts
 from services.analytics.fitting import Fit
 from services.analytics.histories import histories
-from services.analytics.models import Backtest, Models, backtest, fitted
+from services.analytics.models import Backtest, Models, backtest, fitted, regular
 from services.analytics.purchase_days import family
 from services.analytics.question import Asked
 from services.analytics.scope import Question, scope
@@ -88,22 +88,23 @@ async def models(
         told: dict[str, Backtest | None] = {}
         if until is not None:
             told = {name: backtest(fit, some, question.as_of, until, _DAYS[unit]) for name, fit in named.items()}
-        return _models(found, told)
+        even = regular(some, question.as_of, unit=_DAYS[unit], guard=guarded)
+        return _models(found, even, told)
 
     return await read(request, family, answer)
 
 
-def _models(found: Models, told: dict[str, Backtest | None]) -> ModelsFound:
+def _models(found: Models, even: Fit[Buying], told: dict[str, Backtest | None]) -> ModelsFound:
     spending = found.spending.model
     return ModelsFound(
         n=found.n,
         as_of=date_of(found.as_of),
         bg_nbd=BuyingFound(**_parameters(found.bg)),
         mbg_nbd=BuyingFound(**_parameters(found.mbg)),
-        cnbd=RegularFound(k=found.regular.model.k if found.regular.model else None, **_parameters(found.regular)),
+        cnbd=RegularFound(k=even.model.k if even.model else None, **_parameters(even)),
         gamma_gamma=SpendingFound(n=found.spending.n, **({} if spending is None else vars(spending))),
         wheat_k=found.wheat_k,
-        flags=found.flags,
+        flags=[*found.flags, *(f"cnbd: {flag.value}" for flag in even.flags)],
         backtest={name: backtest_facts(each) for name, each in told.items()},
     )
 

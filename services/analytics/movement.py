@@ -14,29 +14,23 @@ from services.analytics.migration import ABSENT, Migration
 from services.analytics.scoring import TERMS, Scoring
 from services.analytics.survival import Survival
 from services.analytics.value import Concentration
-from shared.clock import date_of
-
-_MONTHS = 12
 
 
 def movement(some: Histories, first: int, last: int) -> Migration:
     """Where the customers of each segment went between two days."""
-    return Migration.of(_segments(some.until(first), first), _segments(some.until(last), last))
+    return Migration.of(segments_on(some, first), segments_on(some, last))
 
 
 def cohorts(some: Histories, as_of: int) -> Cohorts:
     """The customers by the month of their first purchase, and the months in which they came back."""
-    whose, day = some.whose[some.purchases], some.day[some.purchases]
-    if not len(day):
-        return Cohorts.of((), _month(as_of))
-    distinct, place = np.unique(day, return_inverse=True)
-    month = np.array([_month(each) for each in distinct.tolist()], np.int64)[place]
+    whose, month = some.whose[some.purchases], month_of(some.day[some.purchases])
+    last = int(month_of(np.array([as_of]))[0])
     first = month[np.flatnonzero(np.diff(whose, prepend=-1))]
     of_customer = np.zeros(len(some.customers), np.int64)
     of_customer[some.bought.who] = first
     seen = set(zip(whose.tolist(), month.tolist(), strict=True))
     counts = Counter((int(of_customer[customer]), each) for customer, each in seen)
-    return Cohorts.of(((begun, each, customers) for (begun, each), customers in counts.items()), _month(as_of))
+    return Cohorts.of(((begun, each, customers) for (begun, each), customers in counts.items()), last)
 
 
 def survival(some: Histories, as_of: int) -> Survival:
@@ -83,16 +77,16 @@ def _by_segment(scored: Scoring, values: Any) -> dict[str, int]:
     return {name.value: round(float(values[scored.segments == code].sum())) for code, name in enumerate(SEGMENTS)}
 
 
-def _segments(some: Histories, as_of: int) -> IntArray:
-    """The segment of each customer, as an index into SEGMENTS, or ABSENT."""
+def segments_on(some: Histories, day: int) -> IntArray:
+    """The segment of each customer on a day, as an index into SEGMENTS, or ABSENT."""
+    some = some.until(day)
     bought = some.bought
     purchases = Purchases(bought.last, bought.days, bought.gross)
     segments = np.full(len(some.customers), ABSENT, np.int64)
-    segments[bought.who] = Ranking.of(purchases, as_of).segments(purchases)
+    segments[bought.who] = Ranking.of(purchases, day).segments(purchases)
     return segments
 
 
-def _month(day: int) -> int:
-    """Months since January 1970."""
-    at = date_of(day)
-    return (at.year - 1970) * _MONTHS + at.month - 1
+def month_of(days: IntArray) -> IntArray:
+    """Months since January 1970 of business days."""
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)

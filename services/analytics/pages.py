@@ -14,7 +14,6 @@ from services.analytics.insights import Choices, Tab, insight
 from services.analytics.kept import kept
 from services.analytics.loyalty import SEGMENTS
 from services.analytics.question import Viewed
-from services.analytics.score_words import SCORES
 from shared.projections import Snapshot
 from shared.web import guard
 from shared.web.guard import may
@@ -48,4 +47,4 @@ async def loyalty_of_the_base(request: Request, here: Here, frame: Frame, viewed
 async def definitions(request: Request, frame: Frame) -> HTMLResponse:
     """What each figure means and how it is computed."""
     segments = [segment.value for segment in SEGMENTS]
-    return frame.page(request, "analytics/definitions.html", segments=segments, scores=SCORES)
+    return frame.page(request, "analytics/definitions.html", segments=segments)

@@ -61,7 +61,8 @@ def replenishment(db: Snapshot, scope: Scope) -> Replenishment:
     bought, model = some.bought, fit.usable
     n, total = bought.days - 1, bought.last - bought.first
     elapsed = scope.as_of - bought.last
-    chance = np.where(n >= _FEWEST_INTERVALS, model.soon(LEAD_DAYS, elapsed, n, total), 0.0)
+    often, chance = n >= _FEWEST_INTERVALS, np.zeros(len(n))
+    chance[often] = model.soon(LEAD_DAYS, elapsed[often], n[often], total[often])
     order = np.lexsort((bought.who, -chance))
     chosen = order[chance[order] >= _LIKELY]
     low, middle, high = (np.rint(model.quantile(p, n[chosen], total[chosen])) for p in (WINDOW[0], 0.5, WINDOW[1]))

@@ -120,6 +120,13 @@ class Waiting:
         later = self.silence(np.asarray(elapsed) + h, n, total)
         return 1 - np.divide(later, now, out=np.ones_like(now), where=now > 0)
 
+    def spread(self, edges: npt.ArrayLike, gaps: Gaps) -> FloatArray:
+        """How many intervals to expect between one edge in days and the next, of customers with as many as these."""
+        longer = [
+            (gaps.customers * gaps.n * self.silence(edge, gaps.n, gaps.total)).sum() for edge in np.asarray(edges)
+        ]
+        return -np.diff(np.array(longer, dtype=np.float64))
+
     def due(self, last: int, n: int, total: int, as_of: int) -> Due:
         """When the next purchase of a customer is due who bought last on a day and had n intervals."""
         low, middle, high = (float(self.quantile(p, n, total)) for p in (WINDOW[0], 0.5, WINDOW[1]))

@@ -126,7 +126,7 @@ def intervals(
         return
     facts = {name: number(found[name]) for name in ("n", "mean", "median", "p90", "wheat_k")}
     facts |= {f"timing {name}": number(value) for name, value in found["timing"].items()}
-    facts |= {f"backtest {name}": str(value) for name, value in (found["backtest"] or {}).items()}
+    facts |= {f"backtest {name}": str(value) for name, value in (found.get("backtest") or {}).items()}
     print_facts("Days between purchases", {name.replace("_", " "): value for name, value in facts.items()})
     most = max((count for _, _, count in found["histogram"]), default=0)
     bars = ([f"{low} to {high}", count, "█" * round(_BAR * count / most)] for low, high, count in found["histogram"])

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.contacts import api, card_page, directory, pages, picker, reactions, register_page, standing_api
+from services.contacts import api, card_page, directory, naming, pages, picker, reactions, register_page, standing_api
 from shared.service import Service
 
 SERVICE = Service(
     "contacts",
     families=(directory.family,),
     # The card's path takes every reference, so that it comes last.
-    routers=(standing_api.router, api.router, pages.router, picker.router, register_page.router, card_page.router),
+    routers=(
+        standing_api.router,
+        api.router,
+        pages.router,
+        picker.router,
+        naming.router,
+        register_page.router,
+        card_page.router,
+    ),
     templates=Path(__file__).parent / "templates",
     catch_up=reactions.catch_up,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from shared.projections.bulk import Column
 from shared.projections.tables import Sum
 
-_PENDING_ROWS: Final = 2_000_000
+_PENDING_ROWS: Final = 1_000_000
 """How many rows wait to be grouped: bounds memory, and a longer history of the same keys needs no more."""
 _BITS: Final = 63
 _UFUNCS: Final[dict[str, Any]] = {"sum": np.add, "min": np.minimum, "max": np.maximum}
@@ -43,7 +44,7 @@ class Addition:
         constants = tuple(value if isinstance(value, int) else None for value in values)
         self._pending[constants].append([*keys, *(value for value in values if not isinstance(value, int))])
         self._rows += len(keys[0])
-        if self._rows > max(_PENDING_ROWS, 2 * self._grouped_rows()):
+        if self._rows > max(_PENDING_ROWS, 3 * self._grouped_rows() // 2):
             self._group()
 
     def columns(self) -> list[Column]:
@@ -62,27 +63,34 @@ class Addition:
     def _group(self) -> None:
         parts = [self._grouped] if self._grouped else []
         for constants, pending in self._pending.items():
-            parts.append(self._merged([np.concatenate(some) for some in zip(*pending, strict=True)], constants))
+            parts.append(self._merged(pending, constants))
+            pending.clear()
         self._pending.clear()
         if len(parts) > 1:
-            whole = [np.concatenate(some) for some in zip(*parts, strict=True)]
-            parts = [self._merged(whole, (None,) * len(self._merge))]
+            parts = [self._merged(parts, (None,) * len(self._merge))]
         self._grouped = parts[0] if parts else None
         self._rows = self._grouped_rows()
 
-    def _merged(self, columns: list[Column], constants: _Constants) -> list[Column]:
+    def _merged(self, parts: Sequence[list[Column]], constants: _Constants) -> list[Column]:
         """Each key once; columns that are constants are filled in."""
-        keys, varying = columns[: self._width], iter(columns[self._width :])
+        # column by column: not all of them need be in memory twice
+        columns = map(_joined, zip(*parts, strict=True))
+        keys = list(islice(columns, self._width))
         order, starts = _groups(keys)
         merged = [key[order[starts]] for key in keys]
+        del keys
         for kind, constant in zip(self._merge, constants, strict=True):
             if constant is None:
-                merged.append(_UFUNCS[kind].reduceat(next(varying)[order], starts))
+                merged.append(_UFUNCS[kind].reduceat(next(columns)[order], starts))
             elif kind == "sum":
                 merged.append(np.diff(starts, append=len(order)) * constant)
             else:
                 merged.append(np.full(len(starts), constant, np.int64))
         return merged
+
+
+def _joined(columns: Sequence[Column]) -> Column:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def _groups(keys: Sequence[Column]) -> tuple[Column, Column]:
@@ -95,9 +103,11 @@ def _groups(keys: Sequence[Column]) -> tuple[Column, Column]:
         changes = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
         return order, np.flatnonzero(np.concatenate(([True], changes)))
     if key_bits + index_bits <= _BITS:  # a sort of the values themselves is 2 to 4 times faster than an argsort
-        ordered = np.sort((packed << index_bits) | np.arange(rows))
-        order = ordered & ((1 << index_bits) - 1)
-        ordered >>= index_bits
+        packed <<= index_bits
+        packed |= np.arange(rows)
+        packed.sort()
+        order = packed & ((1 << index_bits) - 1)
+        ordered = packed >> index_bits
     else:
         order = np.argsort(packed)
         ordered = packed[order]

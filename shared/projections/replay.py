@@ -24,6 +24,7 @@ import sqlalchemy as sa
 
 from shared.errors import RapportError
 from shared.events import event_class, upcast
+from shared.memory import return_large
 from shared.projections.additions import Addition
 from shared.projections.bulk import Column
 from shared.projections.columns import Subject
@@ -53,7 +54,7 @@ class Part(NamedTuple):
     """By their number in the store."""
     texts: list[str]
     """Their numbers go on from the part before."""
-    sums: Mapping[str, list[Column]]
+    sums: dict[str, list[Column]]
 
 
 def processes_for(events: int) -> int:
@@ -74,6 +75,7 @@ class _Texts(dict[str, int]):
 
 def fold(scan: Scan, sums: Sequence[Sum], share: Share) -> Iterator[Part]:
     """Fold a share of the log: a part for each slice, with sums in it when memory is full and at the end."""
+    return_large()
     plans = {type_: Plan(type_, sums) for table in sums for type_ in table.types}
     additions = {table.name: Addition(table) for table in sums}
     texts = _Texts()
@@ -113,7 +115,7 @@ class Replay:
 
     def run(self, db: sa.Connection, processes: int) -> Iterator[tuple[Sum, list[Column]]]:
         """The columns of each sum, more than once if they do not fit into memory."""
-        waiting: list[tuple[int, Mapping[str, list[Column]]]] = []
+        waiting: list[tuple[int, dict[str, list[Column]]]] = []
         with _parts(self._scan, self._sums, processes) as parts:
             for worker, part in parts:
                 self._give_codes(db, worker, part)
@@ -143,21 +145,24 @@ class Replay:
         known = self._words.codes(db, texts)
         return np.fromiter(map(known.__getitem__, texts), np.int64, len(texts))
 
-    def _added_up(self, parts: Sequence[tuple[int, Mapping[str, list[Column]]]]) -> Iterator[tuple[Sum, list[Column]]]:
+    def _added_up(self, parts: Sequence[tuple[int, dict[str, list[Column]]]]) -> Iterator[tuple[Sum, list[Column]]]:
         """Add up what workers sent, with the generation's codes instead of the store's and their own numbers."""
-        additions = [Addition(table) for table in self._sums]
+        texts = {worker: np.concatenate([np.zeros(0, np.int64), *self._texts[worker]]) for worker, _ in parts}
+        return ahead((table, self._sum(table, parts, texts)) for table in self._sums)
+
+    def _sum(
+        self, table: Sum, parts: Sequence[tuple[int, dict[str, list[Column]]]], texts: Mapping[int, Column]
+    ) -> list[Column]:
+        addition = Addition(table)
         for worker, sums in parts:
-            texts = np.concatenate([np.zeros(0, np.int64), *self._texts[worker]])
-            for addition in additions:
-                columns, key = sums[addition.table.name], addition.table.key
-                codes = [
-                    (self._subjects if isinstance(part, Subject) else texts) if is_coded(part) else None for part in key
-                ]
-                keys = [
-                    column if known is None else known[column] for known, column in zip(codes, columns, strict=False)
-                ]
-                addition.add(keys, columns[len(key) :])
-        return ahead((addition.table, addition.columns()) for addition in additions)
+            columns = sums.pop(table.name)  # let go of it: it is the largest thing in memory
+            known = [self._subjects if isinstance(part, Subject) else texts[worker] for part in table.key]
+            keys = [
+                codes[column] if is_coded(part) else column
+                for part, codes, column in zip(table.key, known, columns, strict=False)
+            ]
+            addition.add(keys, columns[len(keys) :])
+        return addition.columns()
 
 
 def _subjects(slice_: Slice) -> Column:

@@ -225,7 +225,7 @@ ANALYTICS: dict[str, Any] = {
         "median": 28,
         "p90": 113,
         "histogram": [[1, 7, 2], [8, 14, 1]],
-        "timing": None,
+        "timing": {"k": 1.7, "r": 2.2, "alpha": 60.0},
         "wheat_k": None,
     },
 }

@@ -1,9 +1,13 @@
 """The closed days, over HTTP and on the command line."""
 
+import asyncio
+import json
+
 import httpx2
 import pytest
 from closing_shop import open_shop
 
+from services.cli import main
 from shared.web.guard import Principal
 
 
@@ -38,3 +42,23 @@ async def test_as_many_are_listed_as_were_asked_for(closed):
     answer = await closed.get("/analytics/api/v1/days", params={"limit": 1})
     assert [day["day"] for day in answer.json()] == ["2026-03-03"]
     assert (await closed.get("/analytics/api/v1/days", params={"limit": 0})).status_code == 422
+
+
+async def _closes_a_day(folder):
+    async with open_shop(folder) as shop:
+        await shop.has_a_past(customers=10)
+        shop.later()
+        await shop.closer().close_ended()
+
+
+def test_the_command_line_lists_the_same(tmp_path, capsys):
+    asyncio.run(_closes_a_day(tmp_path))
+    for wish in (["--json"], ["--limit", "1"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["analytics", "days", "--data", str(tmp_path), *wish])
+        assert ended.value.code == 0
+    document, table = capsys.readouterr().out.split("\n", 1)
+    (day,) = json.loads(document)
+    assert (day["day"], day["events"]["SegmentEntered"]) == ("2026-03-02", 10)
+    assert "10 GBP" in table
+    assert "10 SegmentEntered" in table

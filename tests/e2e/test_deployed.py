@@ -125,7 +125,7 @@ async def same(both: Both) -> None:
             embedded, deployed = both.ask("analytics", *question, "--as-of", day)
             assert deployed == embedded, (question, day)
     status = both.deployed.answer("projections", "status")
-    assert {entry["family"] for entry in status} == {"directory", "timeline", "orders", "catalogue", "rhythm"}
+    assert {entry["family"] for entry in status} == {family.name for each in services() for family in each.families}
     assert all(entry["lag_events"] == 0 and entry["approximate"] for entry in status)
 
 

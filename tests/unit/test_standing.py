@@ -43,7 +43,7 @@ async def test_who_stands_where_is_what_was_said_last(shop):
     with shop.models.read(standing.family) as db:
         assert registry.said(db, "GBP").stays == expected
         assert registry.currencies_said(db) == ["GBP"]
-        assert registry.last_closed(db) == OPENED + 2
+        assert registry.first_open(db) == OPENED + 3
 
 
 async def test_the_path_of_a_customer_leads_from_segment_to_segment(shop):
@@ -78,7 +78,7 @@ async def test_both_databases_give_the_same_back(shop, home):
             registry.earlier(db, "GBP", OPENED + 3),
             registry.in_use(db, "GBP", OPENED + 1),
             registry.closes(db, 9),
-            registry.last_closed(db),
+            registry.first_open(db),
             registry.currencies_said(db),
             registry.path(db, [subject], "GBP", OPENED + 2),
         )

@@ -111,7 +111,7 @@
       animationDuration: 300,
       textStyle: text(colours),
       color: TONES.map((tone) => colours[`@${tone}`]),
-      aria: { enabled: true, label: { description: title }, decal: { show: series.length > 1 } },
+      aria: { enabled: true, label: { description: title }, decal: { show: series.filter(({ type }) => type === "bar").length > 1 } },
       grid: { left: 4, right: 12, top, bottom: option.xAxis?.name ? 30 : 8, containLabel: true, ...option.grid },
       tooltip: { ...tooltip(colours), ...option.tooltip },
       xAxis: option.xAxis && axis(option.xAxis, true, width, 28, colours),
