@@ -36,6 +36,8 @@ async def test_a_customer_has_rhythm_standing_and_money(shop):
         "last": "2010-03-26",
         "gross_minor": 6500,
         "net_minor": 6500,
+        "index": 50.0,
+        **dict.fromkeys(("regularity", "due", "active", "horizon", "lapse", "expected", "value_minor", "model")),
     }
     assert (await shop.ask(f"/customers/{ana}", as_of="2010-03-31")).json() == found
 
@@ -85,6 +87,8 @@ async def test_intervals_say_how_they_spread(shop):
         "histogram": [[1, 7, 1], [8, 14, 1], [15, 21, 1]],
         "timing": {"k": None, "r": None, "alpha": None},
         "wheat_k": None,
+        "flags": ["not enough data"],
+        "backtest": None,
     }
     assert (await shop.ask("/intervals", as_of="2010-03-31", product="P1")).json() == found
     assert (await shop.ask("/intervals", as_of="2010-03-31", product="P2")).json()["n"] == 0
@@ -146,3 +150,69 @@ async def test_others_than_those_who_work_with_customers_get_no_figures(tmp_path
     async with open_shop(tmp_path, role) as shop:
         for path in ("/base", "/rfm", "/intervals", "/customers/shop:1"):
             assert (await shop.ask(path)).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/models", "/portfolio", "/cohorts", "/due", "/intervals"])
+@pytest.mark.parametrize("customers", [0, 1])
+async def test_what_a_base_of_nobody_or_one_cannot_say_is_null(shop, path, customers):
+    for number in range(customers):
+        await shop.sells(await shop.knows(str(number)), "03-01", 10)
+    answer = await shop.ask(path, as_of="2010-03-31")
+    assert answer.status_code == 200
+    found = answer.json()
+    if path == "/models":
+        assert (found["n"], found["mbg_nbd"]["r"], found["backtest"]) == (customers, None, {})
+        assert "mbg_nbd: not enough data" in found["flags"]
+    if path == "/portfolio":
+        assert (found["n"], found["total_minor"], found["lifetime"]) == (customers, 1000 * customers, None)
+    if path == "/cohorts":
+        assert found == [{"month": "2010-03", "size": 1, "active": [1]}] * customers
+    if path == "/due":
+        assert found == []
+
+
+async def test_a_migration_knows_who_came_and_who_stayed(shop):
+    for number in range(3):
+        someone = await shop.knows(str(number))
+        await shop.sells(someone, f"03-0{number + 1}", 10)
+    found = (await shop.ask("/migration", **{"from": "2010-03-01", "to": "2010-03-31"})).json()
+    assert (found["from"], found["to"], found["n"], found["born"], found["gone"]) == (
+        "2010-03-01",
+        "2010-03-31",
+        1,
+        2,
+        0,
+    )
+    assert sum(sum(row.values()) for row in found["matrix"].values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "field"),
+    [
+        ("/migration", {"from": "2010-03-02", "to": "2010-03-01"}, "from"),
+        ("/migration", {"from": "2010-03-02"}, "to"),
+        ("/models", {"as_of": "2010-03-02", "holdout_until": "2010-03-02"}, "holdout_until"),
+        ("/models", {"unit": "years"}, "unit"),
+        ("/intervals", {"as_of": "2010-03-02", "fit_until": "2010-03-02"}, "fit_until"),
+        ("/intervals", {"product": "P1", "each_product": "true"}, "product"),
+        ("/due", {"limit": "0"}, "limit"),
+        ("/explain/charm/shop:1", {}, "score"),
+        ("/explain/active/shop:1", {"as_of": "2010-03-31"}, "score"),
+        ("/explain/index/shop:1", {"as_of": "2010-02-01"}, "customer"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused_by_its_field(shop, path, params, field):
+    await shop.sells(await shop.knows("1"), "03-01", 10)
+    answer = await shop.ask(path, **params)
+    assert answer.status_code == 422
+    assert [error["field"].rpartition(".")[2] for error in answer.json()["errors"]] == [field]
+
+
+async def test_a_score_opens_down_to_its_events(shop):
+    ana = await shop.knows("1")
+    await shop.sells(ana, "03-01", 10)
+    await shop.sells(ana, "03-08", 20)
+    opened = (await shop.ask("/explain/index/shop:1", as_of="2010-03-31")).json()
+    assert opened["value"] == sum(part["points"] for part in opened["contributions"]) == 50
+    assert opened["inputs"]["purchase_days"] == len(opened["events"]) == 2
+    assert opened["definition"]
