@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import analytics
 import contests
 import growth
 import history
@@ -34,6 +35,7 @@ parser.add_argument("--only", default="", help="rows or contests to hold, with c
 parser.add_argument("--rounds", type=int, default=0, help="instead of each contest's own number")
 parser.add_argument("--events", type=int, default=0, help="how long the history is that is replayed")
 parser.add_argument("--growth", action="store_true", help="time and memory at 100 thousand, 1 and 10 million events")
+parser.add_argument("--analytics", action="store_true", help="replays of analytics, a card, a million scores")
 parser.add_argument("--data", type=Path, default=Path("build/bench"), help="where histories are kept")
 parser.add_argument("--report", type=Path, help="write the table here, as Markdown, and all figures beside it as JSON")
 
@@ -42,6 +44,9 @@ def main() -> int:
     """Hold the contests that are asked for and can be held."""
     asked = parser.parse_args()
     console = Console(width=160)
+    if asked.analytics:
+        analytics.measured(asked.report, console.print)
+        return 0
     if asked.growth:
         growth.measured(asked.data, asked.report, console.print)
         return 0
