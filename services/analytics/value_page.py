@@ -34,6 +34,8 @@ router = guard.router(include_in_schema=False)
 _STEPS: Final = 50
 """Steps of the curve of concentration."""
 _BEST_FIFTH: Final = 0.2
+_ROOM_FOR_MONEY: Final = 104
+"""Pixels beside the longest bar, enough for millions with the name of their currency."""
 _DOOR: Final = Markup('<a class="door" href="{}">{}</a>')
 
 
@@ -90,7 +92,8 @@ def segment_figure(worth: Mapping[str, Any], choices: Choices) -> Figure | None:
     told = {"segment": names[best], "share": formats.percent(coming[best] / (sum(coming) or 1))}
     title = _("%(segment)s: %(share)s of the value to come") % told
     columns = (_("segment"), unit, _("revenue so far"))
-    return Figure(title, replace(plot, columns=columns, rows=rows))
+    option = {**plot.option, "grid": {**plot.option["grid"], "right": _ROOM_FOR_MONEY}}
+    return Figure(title, replace(plot, option=option, columns=columns, rows=rows))
 
 
 def spread_figure(scored: Scoring, choices: Choices) -> Figure:

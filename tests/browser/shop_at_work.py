@@ -39,7 +39,7 @@ class Shop:
 @contextmanager
 def shop_at_work(data: Path) -> Iterator[Shop]:
     """Fill a folder as `make demo` does, with the customers that each history names first, and serve it."""
-    histories = [cut(history, data.parent) for history in demo.HISTORIES]
+    histories = [cut(history, data.parent, CUSTOMERS[history.source]) for history in demo.HISTORIES]
     data.mkdir()
     with demo.serving(data, 0) as (_, url):
         people = {}
@@ -51,11 +51,23 @@ def shop_at_work(data: Path) -> Iterator[Shop]:
         yield Shop(url.rstrip("/"), secret, people, purchase_days(histories[0]))
 
 
-def cut(history: demo.History, folder: Path) -> demo.History:
+@contextmanager
+def quiet_shop(data: Path, customers: int) -> Iterator[Shop]:
+    """The same with so few of the retailer's customers, or with none at all."""
+    history = cut(RETAIL, data.parent, customers)
+    data.mkdir()
+    with demo.serving(data, 0) as (_, url):
+        if customers:
+            demo.fill(data, history)
+        secret = (data / "sign-in.txt").read_text().split("password ")[1].split()[0]
+        yield Shop(url.rstrip("/"), secret, {}, purchase_days(history))
+
+
+def cut(history: demo.History, folder: Path, customers: int) -> demo.History:
     """The same history, of fewer customers."""
     rows = read(history.file)
     first = dict.fromkeys(row[history.customer] for row in rows if row[history.customer])
-    chosen = set(list(first)[: CUSTOMERS[history.source]])
+    chosen = set(list(first)[:customers])
     file = folder / history.file.name
     with gzip.open(file, "wt", encoding="utf-8", newline="") as text:
         writer = csv.DictWriter(text, rows[0])
