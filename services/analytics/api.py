@@ -111,7 +111,7 @@ async def customer(
     def answer(db: Snapshot) -> Customer:
         found = profile(db, answers, find(db, reference), question)
         within = scope(db, replace(question, currency=question.currency or found.currency))
-        return _customer(found, answers.get(db, scoring, within))
+        return _customer(found, answers.renewed(db, scoring, within))
 
     return await read(request, family, answer)
 

@@ -113,7 +113,9 @@ def sight(db: Snapshot, answers: Kept, customer: UUID, question: Question) -> Si
     found = profiles(db, answers, [customer], question)[customer]
     within = settled(db, replace(question, currency=found.currency))
     members = merges(db).members([subject])[subject]
-    return Sight(UUID(members[0].removeprefix("customer-")), members, found, within, answers.get(db, scoring, within))
+    return Sight(
+        UUID(members[0].removeprefix("customer-")), members, found, within, answers.renewed(db, scoring, within)
+    )
 
 
 @router.get("/customers/{reference}")

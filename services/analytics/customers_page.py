@@ -92,7 +92,7 @@ async def customers(
     answers = kept(here.models)
 
     def compose(db: Snapshot, choices: Choices) -> Mapping[str, Any]:
-        found = answers.get(db, scoring, choices.ground.scope)
+        found = answers.renewed(db, scoring, choices.ground.scope)
         places = wanted.of(found)
         after = start + _SHOWN
         return {

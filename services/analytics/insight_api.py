@@ -198,7 +198,7 @@ async def explanation(
 
 
 def _scored(here: Platform, db: Snapshot, within: Scope) -> Any:
-    return kept(here.models).get(db, scoring, within)
+    return kept(here.models).renewed(db, scoring, within)
 
 
 async def _kept(request: Request, here: Platform, question: Question, compute: Callable[[Snapshot, Scope], T]) -> T:

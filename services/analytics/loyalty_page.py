@@ -42,7 +42,7 @@ async def loyalty(request: Request, here: Here, frame: Frame, viewed: Viewed) ->
     answers = kept(here.models)
 
     def compose(db: Snapshot, choices: Choices) -> Mapping[str, Any]:
-        found = answers.get(db, scoring, choices.ground.scope)
+        found = answers.renewed(db, scoring, choices.ground.scope)
         currency = choices.ground.scope.currency or ""
         return {
             "population": found.population,

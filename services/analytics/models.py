@@ -19,6 +19,7 @@ from services.analytics.value import lapse_horizon
 from services.analytics.waiting import Waiting
 
 _REGULARITIES: Final = (1, 2, 3, 4)
+_HOLDS_WITHIN: Final = 0.02
 
 
 def counts_of(bought: Bought, as_of: int, unit: float = WEEK) -> Counts:
@@ -59,6 +60,7 @@ class Models:
         unit: Days in the unit of time of the buying models.
         minor: Minor units in the unit of money of the spending model.
         n: Customers with a purchase.
+        purchase_days: Their purchase days, all together.
         bg: BG/NBD.
         mbg: MBG/NBD: the one that scores are made with.
         spending: Gamma-gamma.
@@ -71,12 +73,18 @@ class Models:
     unit: float
     minor: int
     n: int
+    purchase_days: int
     bg: Fit[Buying]
     mbg: Fit[Buying]
     spending: Fit[Spending]
     waiting: Fit[Waiting]
     wheat_k: float | None
     horizon: int
+
+    def hold(self, some: Histories) -> bool:
+        """Whether there are, within a fiftieth, as many customers and purchase days as when they were fitted."""
+        counts = ((len(some.bought.who), self.n), (len(some.purchases), self.purchase_days))
+        return all(abs(now - then) <= _HOLDS_WITHIN * then for now, then in counts)
 
     @property
     def flags(self) -> list[str]:
@@ -96,6 +104,7 @@ def fitted(some: Histories, as_of: int, *, minor: int = 100, unit: float = WEEK,
         unit=unit,
         minor=minor,
         n=len(bought.who),
+        purchase_days=len(some.purchases),
         bg=buying_fit.fit(counts, m=0, guard=guard),
         mbg=buying_fit.fit(counts, m=1, guard=guard),
         spending=spending.fit(baskets_of(bought, minor)),

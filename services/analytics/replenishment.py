@@ -11,7 +11,7 @@ from services.analytics.fitting import Fit
 from services.analytics.histories import parts, product_histories
 from services.analytics.scope import Scope
 from services.analytics.timing import foretold
-from services.analytics.waiting import WINDOW, Waiting
+from services.analytics.waiting import FARTHEST, WINDOW, Waiting
 from shared.projections import Snapshot
 
 LEAD_DAYS: Final = 14
@@ -65,7 +65,9 @@ def replenishment(db: Snapshot, scope: Scope) -> Replenishment:
     chance[often] = model.soon(LEAD_DAYS, elapsed[often], n[often], total[often])
     order = np.lexsort((bought.who, -chance))
     chosen = order[chance[order] >= _LIKELY]
-    low, middle, high = (np.rint(model.quantile(p, n[chosen], total[chosen])) for p in (WINDOW[0], 0.5, WINDOW[1]))
+    low, middle, high = (
+        np.minimum(np.rint(model.quantile(p, n[chosen], total[chosen])), FARTHEST) for p in (WINDOW[0], 0.5, WINDOW[1])
+    )
     due = []
     for number, place in enumerate(chosen.tolist()):
         customer, source, product = parts(some.customers[bought.who[place]])

@@ -93,7 +93,7 @@ class Asked:
     @property
     def scored(self) -> Scoring:
         """The base with all its scores."""
-        return self.answers.get(self.db, scoring, self.scope)
+        return self.answers.renewed(self.db, scoring, self.scope)
 
     @property
     def paces(self) -> intervals_figures.Paces:

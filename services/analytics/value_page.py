@@ -46,7 +46,7 @@ async def value(request: Request, here: Here, frame: Frame, viewed: Viewed) -> H
     answers = kept(here.models)
 
     def compose(db: Snapshot, choices: Choices) -> Mapping[str, Any]:
-        found = answers.get(db, scoring, choices.ground.scope)
+        found = answers.renewed(db, scoring, choices.ground.scope)
         worth = portfolio(found)
         models = found.models
         return {

@@ -18,6 +18,9 @@ FEWEST_RETURNING = 10
 FEWEST_INTERVALS = 30
 """With fewer customers who came back, or fewer intervals, a base has no timing of its own."""
 
+FARTHEST = 36_525
+"""Days: a century is as good as never, and a calendar ends."""
+
 WINDOW = (0.1, 0.9)
 """Between these quantiles eight of ten purchases come; who waits beyond the second is overdue."""
 
@@ -133,9 +136,9 @@ class Waiting:
         elapsed = as_of - last
         return Due(
             own=n > 0,
-            day=last + math.floor(middle + 0.5),
-            earliest=last + math.floor(low + 0.5),
-            latest=last + math.floor(high + 0.5),
+            day=last + _whole(middle),
+            earliest=last + _whole(low),
+            latest=last + _whole(high),
             elapsed=elapsed,
             overdue=n > 0 and elapsed > high,
             shorter=1 - float(self.silence(elapsed, n, total)),
@@ -178,6 +181,10 @@ def gradient(model: Waiting, gaps: Gaps) -> FloatArray:
     by_r = (gaps.customers * (psi(shape) - psi(r) + np.log(alpha / sums))).sum()
     by_alpha = (gaps.customers * (r / alpha - shape / sums)).sum()
     return np.array([k * by_k, r * by_r, alpha * by_alpha])
+
+
+def _whole(days: float) -> int:
+    return min(math.floor(days + 0.5), FARTHEST)
 
 
 def _columns(n: npt.ArrayLike, total: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:

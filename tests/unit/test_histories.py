@@ -233,6 +233,27 @@ def test_all_score_columns_fit_the_customers(shop):
     assert np.all((found.active >= 0) & (found.active <= 1))
 
 
+def test_models_are_renewed_once_a_fiftieth_has_changed(shop):
+    random_shop(shop, customers=200, seed=5)
+    answers = Kept()
+
+    def answered():
+        with shop.read() as db:
+            return answers.renewed(db, scoring, scope(db, Question(AS_OF)))
+
+    first = answered()
+    shop.sells("one more", "c1", DAY + 310, 500)
+    second = answered()
+    assert second.models is first.models
+    assert second.bought.orders.sum() == first.bought.orders.sum() + 1
+    for number in range(200, 206):
+        shop.knows(f"c{number}", f"shop:{number}")
+        shop.sells(str(number), f"c{number}", DAY + 300, 500)
+    third = answered()
+    assert third.models is not first.models
+    assert third.models.n == first.models.n + 6
+
+
 def test_every_score_opens(shop):
     random_shop(shop, customers=200, seed=5)
     found = scored(shop)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.analytics.accuracy import coverage
 from services.analytics.fitting import Flag, Verdict
 from services.analytics.regularity import Evenness, Regularity, regularity
-from services.analytics.waiting import Gaps, Waiting, fit, gradient
+from services.analytics.waiting import FARTHEST, Gaps, Waiting, fit, gradient
 
 MODEL = Waiting(1.7, 2.2, 60.0)
 LAST = 15_000
@@ -196,3 +196,9 @@ def _intervals(path):
     days, keys = ordered & 0xFFF, ordered >> 12
     same = keys[1:] == keys[:-1]
     return days[1:][same], days[:-1][same], np.unique(keys[1:][same], return_inverse=True)[1]
+
+
+def test_what_is_due_in_a_century_has_a_date_still():
+    unequal = Waiting(k=1.0, r=0.05, alpha=1_000.0)
+    due = unequal.due(last=14_000, n=0, total=0, as_of=14_000)
+    assert due.latest == 14_000 + FARTHEST
