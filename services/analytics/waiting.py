@@ -184,7 +184,7 @@ def gradient(model: Waiting, gaps: Gaps) -> FloatArray:
 
 
 def _whole(days: float) -> int:
-    return min(math.floor(days + 0.5), FARTHEST)
+    return math.floor(min(days, FARTHEST) + 0.5)
 
 
 def _columns(n: npt.ArrayLike, total: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
