@@ -98,10 +98,11 @@ class Waiting:
     alpha: float
 
     def quantile(self, p: float, n: npt.ArrayLike, total: npt.ArrayLike) -> FloatArray:
-        """Days that the next interval lasts at most with a probability of p."""
+        """Days that the next interval lasts at most with a probability of p; infinite where that is beyond a float."""
         n, total = _columns(n, total)
         share = special.betaincinv(self.k, self.r + self.k * n, p)
-        days: FloatArray = (self.alpha + total) * share / (1 - share)
+        with np.errstate(divide="ignore"):
+            days: FloatArray = (self.alpha + total) * share / (1 - share)
         return days
 
     def mean(self, n: npt.ArrayLike, total: npt.ArrayLike) -> FloatArray:

@@ -101,4 +101,4 @@ def sign_in(page: Page, url: str, name: str, password: str) -> None:
 def settled(page: Page) -> None:
     """Wait until the parts that are fetched after the page have come and the plots are drawn."""
     page.wait_for_load_state()
-    expect(page.locator("[hx-trigger=load], .skeleton, [data-plot]:not(.plot-drawn)")).to_have_count(0)
+    expect(page.locator("[hx-trigger=load], .skeleton, [data-plot]:not(.plot-drawn)")).to_have_count(0, timeout=30_000)

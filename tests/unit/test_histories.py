@@ -30,8 +30,8 @@ AS_OF = DAY + 400
 
 
 @pytest.fixture
-def shop(tmp_path, home):
-    return Shop(tmp_path, home)
+def shop(tmp_path, kit_home):
+    return Shop(tmp_path, kit_home)
 
 
 def random_shop(shop, customers=60, days=300, seed=1):

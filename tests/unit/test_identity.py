@@ -195,9 +195,9 @@ async def test_those_who_were_merged_count_together_and_the_erased_not_at_all(lo
         assert read(folded(log, tmp_path / str(size), events, size)) == expected
 
 
-async def test_every_way_of_folding_merges_and_erasures_gives_the_same_tables(log, home):
+async def test_every_way_of_folding_merges_and_erasures_gives_the_same_tables(log, kit_home):
     await happen(log, seed=7, steps=90)
-    Kit(family, await history(log), log.codec, home).prove(seed=5)
+    Kit(family, await history(log), log.codec, kit_home).prove(seed=5)
 
 
 async def test_a_merge_taken_back_leaves_what_was_before(log, tmp_path):
