@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from services.commands.app import run
-from services.commands.composition import Composition, Moving, Serving
+from services.commands.composition import Composition, Keeping, Moving, Serving
 from services.commands.in_process import ASGIApp
 
 if TYPE_CHECKING:
@@ -106,8 +106,29 @@ async def _migrate(moving: Moving) -> AsyncGenerator[dict[str, Any], None]:
             yield report
 
 
+async def _backup(keeping: Keeping) -> AsyncGenerator[dict[str, Any], None]:
+    from shared.backups.backup import backup
+
+    async with aclosing(backup(keeping.data, keeping.folder, keeping.keys)) as reports:
+        async for report in reports:
+            yield report
+
+
+async def _restore(keeping: Keeping) -> AsyncGenerator[dict[str, Any], None]:
+    from shared.backups.restore import restore
+
+    async with aclosing(restore(services(), keeping.folder, keeping.data, keeping.keys)) as reports:
+        async for report in reports:
+            yield report
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command line and ends the process with its exit code."""
     sys.exit(
-        run(arguments, Composition(_open_app, _serve, _serve_service, _create_topics, _upgrade_database, _migrate))
+        run(
+            arguments,
+            Composition(
+                _open_app, _serve, _serve_service, _create_topics, _upgrade_database, _migrate, _backup, _restore
+            ),
+        )
     )

@@ -151,6 +151,13 @@ class Accounts:
             kept = {"at": stamp(self._clock()), "actor": actor, "action": action, "detail": detail}
             connection.execute(insert(notes).values(**kept))
 
+    def last_note(self, action: str) -> dict[str, Any] | None:
+        """The newest note of an action, if there is one."""
+        asked = select(notes.c.at, notes.c.actor, notes.c.detail).where(notes.c.action == action)
+        with self._engine.connect() as connection:
+            found = connection.execute(asked.order_by(notes.c.number.desc()).limit(1)).mappings().one_or_none()
+        return None if found is None else dict(found)
+
     def notes(self) -> list[dict[str, Any]]:
         """All notes, the oldest first."""
         with self._engine.connect() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -12,6 +13,9 @@ from shared.envelope import Recorded
 from shared.errors import UnreadableEvent
 from shared.events import Event, Json, event_class, upcast
 from shared.keyring import Keyring, seal, unseal
+
+MASKED: Final = "[personal]"
+"""What is shown of a personal field."""
 
 
 class Codec:
@@ -66,3 +70,13 @@ class Codec:
             return data
         key = self._keyring.find(recorded.subject)
         return data | {field: unseal(key, data[field], event_id=recorded.id, field=field) for field in sealed}
+
+
+class Masked(Codec):
+    """Reads events as everybody may see them: with a word in place of what is personal."""
+
+    def __init__(self) -> None:
+        """No keys: nothing is opened."""
+
+    def _opened(self, cls: type[Event], data: Json, _recorded: Recorded) -> Json:
+        return data | {field: MASKED for field in cls.personal if data.get(field) is not None}

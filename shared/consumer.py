@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any, Final, Never
 from uuid import UUID
 
-from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import IllegalStateError
 from faststream.kafka import KafkaBroker
@@ -27,9 +27,10 @@ from shared.backoff import Backoff, ending_of
 from shared.derived_refresh import DerivedRefresh
 from shared.errors import RapportError
 from shared.idle_offsets import IdleOffsets
-from shared.polled import batch, place_of
+from shared.polled import Assignments, batch, place_of, undecoded
 from shared.polled_events import Reader
 from shared.projections.generation import Generation
+from shared.projections.page import Poisoned
 from shared.projections.progress import Mark, Source
 from shared.threads import in_thread
 from shared.topics import create_topics, services_of, topic
@@ -88,8 +89,14 @@ class KafkaFollower:
         self._placed: set[TopicPartition] = set()
         self._backoff = Backoff()
         self._derived = DerivedRefresh(generation, moved)
+        self._poisoned: asyncio.Future[Never] | None = None
         self._hints: dict[TopicPartition, int] = {}
         self._hinting: asyncio.Task[None] | None = None
+
+    @property
+    def reached(self) -> int:
+        """How far the log was folded: never further than what is written."""
+        return 0
 
     @property
     def failing(self) -> str | None:
@@ -97,9 +104,16 @@ class KafkaFollower:
         return self._failing or self._derived.failing
 
     async def run(self) -> Never:
-        """Follow until cancelled; a broker or a database that is away is waited for."""
+        """Follow until cancelled; a broker or a database that is away is waited for.
+
+        Raises:
+            Poisoned: an event cannot be applied, and the generation is one that this stops.
+        """
         while True:
-            await self._wait_after(await ending_of(self._consume()))
+            error = await ending_of(self._consume())
+            if isinstance(error, Poisoned):
+                raise error
+            await self._wait_after(error)
 
     async def _consume(self) -> Never:
         async with asyncio.timeout(_ANSWER):
@@ -119,7 +133,7 @@ class KafkaFollower:
             group_id=self._group,
             group_instance_id=self._instance,
             partition_assignment_strategy=[RangePartitionAssignor],
-            listener=_Assignments(self._assigned, self._revoked),
+            listener=Assignments(self._assigned, self._revoked),
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             session_timeout_ms=_SESSION_MS,
@@ -131,7 +145,7 @@ class KafkaFollower:
             max_workers=1,
             ack_policy=AckPolicy.NACK_ON_ERROR,
             parser=self._unparsed,
-            decoder=_undecoded,
+            decoder=undecoded,
             no_reply=True,
         )
         self._subscriber(self._page)
@@ -141,7 +155,8 @@ class KafkaFollower:
                     await broker.start()
             self._failing = None
             idle = IdleOffsets(self._subscriber.consumer, self.generation, lambda: self._placed, self._moved)
-            await asyncio.gather(self._derived.run(), idle.run())
+            self._poisoned = asyncio.get_running_loop().create_future()
+            await asyncio.gather(self._derived.run(), idle.run(), self._poisoned)
             raise RapportError("what never ends has ended")
         finally:
             with suppress(TimeoutError):
@@ -158,6 +173,8 @@ class KafkaFollower:
             pages = await self._current(message.raw_message)
             await in_thread(self._apply, pages)
         except Exception as error:  # noqa: BLE001, outside, FastStream would decide what becomes of the page
+            if isinstance(error, Poisoned) and self._poisoned and not self._poisoned.done():
+                self._poisoned.set_exception(error)
             await self._wait_after(error)
             await self._go_to_watermarks(self._placed)
         else:
@@ -224,19 +241,3 @@ class KafkaFollower:
         with suppress(Exception):
             async with asyncio.timeout(_ANSWER):
                 await self._subscriber.consumer.commit(offsets)
-
-
-class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    def __init__(self, assigned: Callable[[set[TopicPartition]], Any], revoked: Callable[[], None]) -> None:
-        self._assigned = assigned
-        self._revoked = revoked
-
-    async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
-        self._revoked()
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        await self._assigned(assigned)
-
-
-async def _undecoded(message: Any) -> Any:
-    return message

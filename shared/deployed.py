@@ -23,12 +23,16 @@ from shared.decider import Log
 from shared.errors import RapportError
 from shared.events import check_upcasters
 from shared.eventstoredb import EventStoreDB
+from shared.feeding import Alone, Feeder, Feeding
 from shared.handover import build
 from shared.health import Health, KeepsUp, Probe
 from shared.kafka_feed import KafkaFeed
+from shared.parked import ALARM, overdue
 from shared.postgres_keyring import PostgresKeyring
 from shared.postgres_lock import leadership
-from shared.projections import ReadModels
+from shared.projections import Family, ReadModels
+from shared.projections.catalog import Entry
+from shared.projections.follower import Follower
 from shared.projections.generation import Generation
 from shared.projections.postgres_home import PostgresHome
 from shared.relay import Relay
@@ -80,19 +84,20 @@ async def opened(service: Service, services: Sequence[Service], settings: Settin
         with postgres.answering():
             models = await asyncio.to_thread(ReadModels, home, families, log.codec, store.id, feed)
         stack.callback(models.close)
-        followers = [_follower(models, models.active(family), store, settings) for family in service.families]
+        feeding = Feeding(models, [each.name for each in service.families], partial(_feeder, models, store, settings))
         probes: dict[str, Probe] = {
             "event store": partial(_answers, store),
             "database": partial(asyncio.to_thread, _select_one, engine),
             "keyring": partial(asyncio.to_thread, _select_one, keyring_engine),
             "kafka": partial(_sees, ends),
+            ALARM: overdue(models, service.families),
         }
-        for follower in followers:
-            probes[follower.generation.family.name] = _keeps_up(follower, models)
-        platform = Platform(log, models, settings, accounts, Health(probes))
+        for family in service.families:
+            probes[family.name] = _keeps_up(feeding, models, family)
         relay = Relay(store, kafka, service.name, prefix=settings.topic_prefix)
+        platform = Platform(log, models, settings, accounts, Health(probes), feeding, (relay,))
         work = [ends.run(), platform.health.run(), _relay_in_turn(relay, database)]
-        await stack.enter_async_context(background([*work, *(follower.run() for follower in followers)]))
+        await stack.enter_async_context(background([*work, feeding.run()]))
         yield Running(platform, application([service], platform), (relay,), (service,))
 
 
@@ -109,14 +114,19 @@ def _require_tables(engine: sa.Engine, keyring_engine: sa.Engine) -> None:
         raise Incomplete("the databases are not as this release needs them: run `rapport database upgrade`")
 
 
-def _follower(models: ReadModels, generation: Generation, store: EventStore, settings: Settings) -> KafkaFollower:
+def _feeder(models: ReadModels, store: EventStore, settings: Settings, generation: Generation, entry: Entry) -> Feeder:
     _, kafka, database, _ = _addresses(settings)
     ends = partial(topic_ends, kafka, services_of(generation.family.types), settings.topic_prefix)
+    # One replica builds, the others wait for it and then find it built.
+    alone = partial(leadership, database, f"build {generation.place.name}")
+    if entry.wish.partial:
+        follower = Follower(store, generation, models.moved, after=entry.wish.after, until=entry.wish.until)
+        return Alone(follower, alone)
 
     async def prepare() -> None:
-        # One replica builds, the others wait for it and then find it built.
-        async with leadership(database, f"build {generation.place.name}"):
-            await build(generation, store, ends)
+        if entry.wish.origin == "store":
+            async with alone():
+                await build(generation, store, ends)
 
     return KafkaFollower(
         generation,
@@ -146,13 +156,11 @@ async def _relay_in_turn(relay: Relay, database: str) -> Never:
         await asyncio.sleep(_CONTEND_AGAIN)
 
 
-def _keeps_up(follower: KafkaFollower, models: ReadModels) -> Probe:
-    generation = follower.generation
-
+def _keeps_up(feeding: Feeding, models: ReadModels, family: Family) -> Probe:
     def place() -> object:
-        return sum(mark.next_offset + mark.position for mark in generation.marks().values())
+        return sum(mark.next_offset + mark.position for mark in models.active(family).marks().values())
 
-    return KeepsUp(lambda: follower.failing, lambda: models.lag(generation.family, 0).events, place)
+    return KeepsUp(lambda: feeding.failing(family.name), lambda: models.lag(family, 0).events, place)
 
 
 async def _answers(store: EventStore) -> None:

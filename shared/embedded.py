@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 
 from shared.account_tables import opened as opened_accounts
 from shared.accounts import Accounts
 from shared.codec import Codec
 from shared.decider import Log
 from shared.events import check_upcasters
+from shared.feeding import Feeding
 from shared.health import Health, Probe
 from shared.keyring import SqliteKeyring
+from shared.parked import ALARM, overdue
 from shared.projections import ReadModels
+from shared.projections.catalog import Entry
 from shared.projections.follower import Follower
+from shared.projections.generation import Generation
 from shared.projections.sqlite_home import SqliteHome
 from shared.relay import Relay
 from shared.service import Platform, Service
@@ -43,18 +48,25 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
         families = [family for service in services for family in service.families]
         home = SqliteHome(settings.data / "read")
         models = stack.enter_context(closing(ReadModels(home, families, log.codec, store.id)))
-        followers = tuple(Follower(store, generation, models.moved) for generation in models.generations)
-        health = Health({follower.generation.family.name: _probe(follower) for follower in followers})
-        platform = Platform(log, models, settings, accounts, health)
+        feeding = Feeding(models, list(models.families), partial(_follower, store, models))
+        probes = {family: _probe(feeding, family) for family in models.families}
+        health = Health({**probes, ALARM: overdue(models, families)})
         relays = _relays(store, services, settings)
-        work = [health.run(), *(follower.run() for follower in followers), *(relay.run() for relay in relays)]
+        platform = Platform(log, models, settings, accounts, health, feeding, relays)
+        work = [health.run(), feeding.run(), *(relay.run() for relay in relays)]
         await stack.enter_async_context(background(work))
         yield Running(platform, application(services, platform), relays, tuple(services))
 
 
-def _probe(follower: Follower) -> Probe:
+def _follower(store: SqliteStore, models: ReadModels, generation: Generation, entry: Entry) -> Follower:
+    wish = entry.wish
+    return Follower(store, generation, models.moved, after=wish.after, until=wish.until, processes=wish.processes)
+
+
+def _probe(feeding: Feeding, family: str) -> Probe:
     async def probe() -> str | None:
-        return f"waits: {follower.failing}" if follower.failing else None
+        failing = feeding.failing(family)
+        return f"waits: {failing}" if failing else None
 
     return probe
 

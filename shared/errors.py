@@ -12,6 +12,7 @@ RapportError
 ├── StoreFailed        the store could not make an append durable
 ├── Unreachable        a service or a store does not answer
 ├── CannotMove         what a folder is to be moved to holds something else (shared.moving)
+├── Unsuitable         a folder or file cannot be backed up or restored so (shared.backups); likewise Damaged
 ├── Fenced             another relay took over (shared.relay); likewise OtherStore and shared.topics.WrongTopic
 ├── Poisoned           a rebuild met an event that cannot be applied (shared.projections.page)
 └── TooFarBehind       a read model has not reached the asked position in time

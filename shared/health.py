@@ -28,6 +28,11 @@ class Health:
         self._clock = clock
         self._said: dict[str, tuple[str | None, float]] = {}
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What is probed."""
+        return tuple(self._probes)
+
     async def run(self) -> Never:
         """Probe until cancelled."""
         await asyncio.gather(*(self._ask(name) for name in self._probes))

@@ -7,8 +7,9 @@ from typing import Final
 
 from shared.envelope import Recorded
 from shared.projections.feed import Lag, Marks, Written
-from shared.projections.generation import Generation, ready
-from shared.projections.progress import STORE, Mark
+from shared.projections.generation import Generation
+from shared.projections.progress import STORE, Mark, Source
+from shared.projections.snapshot import ready
 from shared.topic_ends import TopicEnds
 from shared.topics import PARTITIONS, partition, service_of, services_of, topic
 
@@ -50,10 +51,13 @@ class KafkaFeed:
             return True
         return marks.get((written.topic, partition(written.subject)), _NONE).ready >= written.position
 
+    def source(self, marks: Marks, event: Recorded) -> Source:
+        """The event's own partition; the store, as long as a generation is built from there."""
+        return STORE if STORE in marks else (topic(service_of(event.type), self._prefix), partition(event.subject))
+
     def applied(self, marks: Marks, event: Recorded) -> bool:
-        """Whether the event's own partition is past it."""
-        source = STORE if STORE in marks else (topic(service_of(event.type), self._prefix), partition(event.subject))
-        return event.position <= marks.get(source, _NONE).position
+        """Whether that is past it."""
+        return event.position <= marks.get(self.source(marks, event), _NONE).position
 
     def lag(self, generation: Generation, head: int) -> Lag:
         """The offsets in between, some of them markers of transactions, and one for whatever is not published yet."""

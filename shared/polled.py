@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from shared.envelope import Recorded
 from shared.errors import UnreadableEvent
@@ -18,6 +18,27 @@ from shared.record_batch import Unpacked, unpacked
 def place_of(record: Any) -> TopicPartition:
     """The topic and partition a record was polled from."""
     return TopicPartition(record.topic, record.partition)
+
+
+class Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Tells which partitions came and that they go."""
+
+    def __init__(self, assigned: Callable[[set[TopicPartition]], Any], revoked: Callable[[], None]) -> None:
+        self._assigned = assigned
+        self._revoked = revoked
+
+    async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
+        """They go."""
+        self._revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """They have come."""
+        await self._assigned(assigned)
+
+
+async def undecoded(message: Any) -> Any:
+    """Leave a message to FastStream as it is."""
+    return message
 
 
 def batch(generation: Generation, reader: Reader, place: TopicPartition, polled: Sequence[Any]) -> Batch:

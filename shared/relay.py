@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from enum import StrEnum
 from typing import Any, Final, Never
 
@@ -155,21 +155,26 @@ class Relay:
                 raise
             raise Fenced(f"another relay publishes to {self._topic} now") from error
 
-    @asynccontextmanager
-    async def _producer(self) -> AsyncIterator[Any]:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            transactional_id=f"relay-{self._store.id}-{self.service}",
-            transaction_timeout_ms=int(_TRANSACTION * 1000),
-            acks="all",
-            linger_ms=0,
-        )
-        try:
-            async with asyncio.timeout(_ANSWER):
-                await producer.start()
-            yield producer
-        finally:
-            await _close(producer)
+    def _producer(self) -> AbstractAsyncContextManager[Any]:
+        return producing(self._bootstrap, f"relay-{self._store.id}-{self.service}")
+
+
+@asynccontextmanager
+async def producing(bootstrap: str, name: str) -> AsyncIterator[Any]:
+    """A producer of transactions. Starting it fences every other one of this name."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        transactional_id=name,
+        transaction_timeout_ms=int(_TRANSACTION * 1000),
+        acks="all",
+        linger_ms=0,
+    )
+    try:
+        async with asyncio.timeout(_ANSWER):
+            await producer.start()
+        yield producer
+    finally:
+        await _close(producer)
 
 
 async def _close(producer: Any) -> None:

@@ -12,8 +12,10 @@ from starlette.requests import Request
 
 from shared.accounts import Accounts
 from shared.decider import Log
+from shared.feeding import Feeding
 from shared.health import Health
 from shared.projections import Family, ReadModels
+from shared.relay import Relay
 from shared.settings import Settings
 
 
@@ -26,6 +28,8 @@ class Platform:
     settings: Settings
     accounts: Accounts
     health: Health
+    feeding: Feeding
+    relays: tuple[Relay, ...]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,19 @@ from starlette.types import ASGIApp
 
 from shared.relay import Relay
 from shared.service import Platform, Service
-from shared.web import login, operations, operations_page, preferences
+from shared.web import (
+    login,
+    metrics,
+    operations,
+    operations_page,
+    parked_api,
+    parked_page,
+    preferences,
+    relay_api,
+    replays_api,
+    replays_page,
+    trace_api,
+)
 from shared.web.app import harden, service_app
 from shared.web.assets import MOUNT, Assets
 from shared.web.guard import as_cli, may
@@ -55,7 +67,20 @@ def application(services: Sequence[Service], platform: Platform) -> ASGIApp:
     settings = platform.settings
     zone = ZoneInfo(settings.timezone)
     shell = Shell("operations", demo_notice=settings.demo, zone=zone)
-    routers = (operations.probes, operations.router, operations_page.router, login.router, preferences.router)
+    routers = (
+        operations.probes,
+        operations.router,
+        operations_page.router,
+        parked_api.router,
+        parked_page.router,
+        metrics.router,
+        replays_api.router,
+        replays_page.router,
+        trace_api.router,
+        relay_api.router,
+        login.router,
+        preferences.router,
+    )
     root = service_app("Rapport", routers, platform_state={"platform": platform, "shell": shell}, page=shell.problem)
     for service in services:
         templates = [service.templates] if service.templates else []

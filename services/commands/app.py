@@ -9,7 +9,22 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
-from services.commands import access, checks, customers, database, days, events, imports, moving, serving
+from services.commands import (
+    access,
+    backups,
+    checks,
+    customers,
+    database,
+    days,
+    events,
+    imports,
+    moving,
+    parked,
+    relaying,
+    serving,
+    swapping,
+    tracing,
+)
 from services.commands.composition import Composition
 from services.commands.failure import BAD_INPUT, UNREACHABLE, Failure, ReaderGone
 from shared.errors import RapportError
@@ -33,12 +48,18 @@ def build() -> typer.Typer:
     app.add_typer(days.app, name="analytics")
     app.add_typer(events.app, name="events")
     app.add_typer(checks.projections, name="projections")
+    app.add_typer(swapping.app, name="replay")
+    app.add_typer(parked.app, name="parked")
     app.command()(checks.verify)
     app.add_typer(access.staff, name="staff")
     app.add_typer(access.token, name="token")
     app.add_typer(serving.topics, name="topics")
+    app.add_typer(relaying.relay, name="relay")
     app.add_typer(database.database, name="database")
+    app.command()(tracing.trace)
     app.command()(moving.migrate)
+    app.command()(backups.backup)
+    app.command()(backups.restore)
     return app
 
 

@@ -67,10 +67,15 @@ async def _verify(client: Client, report: Report) -> dict[str, Any]:
 
 def _complaint(result: dict[str, Any]) -> str:
     wrong = [
-        f"projection {table['name']} differs from a fresh fold" for table in result["projections"] if not table["equal"]
+        f"projection {table['name']} differs from a fresh fold"
+        + (f" ({table['parked']} parked)" if table["parked"] else "")
+        for table in result["projections"]
+        if not table["equal"]
     ]
     if not result["chain_ok"]:
         wrong.insert(0, f"the hash chain breaks at position {result['first_bad']}")
+    if bad := result.get("bad_stream"):
+        wrong.insert(0, bad)
     return "; ".join(wrong) or "the check failed"
 
 
@@ -79,5 +84,8 @@ def _print(result: dict[str, Any]) -> None:
     print_facts("Log", {name.replace("_", " "): value for name, value in facts.items()})
     columns = ("name", "family", "position", "applied", "parked", "rows", "equal")
     print_rows("Projections", columns, ([table.get(name) for name in columns] for table in result["projections"]))
+    skipped = {table["family"]: table.get("skipped") for table in result["projections"]}
+    for family in filter(skipped.get, skipped):
+        print_line(f"{family} was folded without {', '.join(skipped[family])}: skipped by hand.", "yellow")
     if result["ok"]:
         print_line("Everything is as it should be.", "green")

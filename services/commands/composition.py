@@ -31,6 +31,15 @@ class Moving:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """What `rapport backup` and `rapport restore` work on: a data folder, the backup, and a file of keys, if any."""
+
+    data: Path
+    folder: Path
+    keys: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Composition:
     """The parts that only the composition root may import."""
 
@@ -44,3 +53,7 @@ class Composition:
     """Brings the tables behind two URLs to this release; gives name and password of an administrator it had to make."""
     migrate: Callable[[Moving], AsyncGenerator[dict[str, Any], None]]
     """Moves a folder; gives `{"progress": {"what", "done", "total"}}`, and last `{"result": {…}}`."""
+    backup: Callable[[Keeping], AsyncGenerator[dict[str, Any], None]]
+    """Backs a folder up; gives the same."""
+    restore: Callable[[Keeping], AsyncGenerator[dict[str, Any], None]]
+    """Makes a folder from a backup; gives the same."""

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from services.commands.composition import Moving
-from services.commands.failure import CHECK_FAILED, UNREACHABLE, Failure
+from services.commands.failure import CHECK_FAILED, Failure
 from services.commands.options import Data, Json, Progress, brokers, composition, postgres, target
 from services.commands.output import print_facts, print_json, print_line
-from services.commands.progress import Report, reporting
+from services.commands.progress import Report, followed, reporting
 from shared.errors import CannotMove
 
-_UNITS = {"read models": ""}
+_UNITS = dict.fromkeys(("checking", "copying", "comparing"), "events")
 
 
 def _event_store(text: str) -> str:
@@ -76,7 +76,7 @@ def migrate(
     moving = Moving(_folder(data), to, kafka, database, keyring)
     with reporting(progress) as report:
         try:
-            result = asyncio.run(_followed(composition(ctx).migrate(moving), report))
+            result = asyncio.run(_moved(composition(ctx).migrate(moving), report))
         except CannotMove as error:
             raise Failure(str(error)) from None
     if as_json:
@@ -96,19 +96,9 @@ def _folder(data: Path | None) -> Path:
     return place.data
 
 
-async def _followed(reports: AsyncGenerator[dict[str, Any], None], report: Report) -> dict[str, Any]:
-    what = None
+async def _moved(reports: AsyncGenerator[dict[str, Any], None], report: Report) -> dict[str, Any]:
     async with aclosing(reports):
-        async for line in reports:
-            if "result" in line:
-                result: dict[str, Any] = line["result"]
-                return result
-            step = line["progress"]
-            if step["what"] != what:
-                what = step["what"]
-                report.phase(what, step["total"], _UNITS.get(what, "events"))
-            report.at(step["done"], step["total"])
-    raise Failure("the move ended without a result", UNREACHABLE)
+        return await followed(reports, report, "the move", _UNITS)
 
 
 def _print(result: dict[str, Any]) -> None:

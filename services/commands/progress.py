@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from services.commands.failure import UNREACHABLE, Failure
 
 LINE_SECONDS = 2.0
 """The least time between two lines where stderr is not a terminal."""
@@ -44,6 +46,29 @@ def reporting(wanted: bool | None) -> Iterator[Report]:
         lines = _Lines()
         yield lines
         lines.end()
+
+
+async def followed(
+    lines: AsyncIterator[dict[str, Any]], report: Report, what: str, units: Mapping[str, str]
+) -> dict[str, Any]:
+    """The result at the end of the progress of some work; `units` says what each piece of it counts.
+
+    Raises:
+        Failure: the work said that it failed, or ended without a result.
+    """
+    piece = None
+    async for line in lines:
+        if "result" in line:
+            result: dict[str, Any] = line["result"]
+            return result
+        if "failed" in line:
+            raise Failure(line["failed"], UNREACHABLE)
+        step = line["progress"]
+        if step["what"] != piece:
+            piece = step["what"]
+            report.phase(piece, step["total"], units.get(piece, ""))
+        report.at(step["done"], step["total"])
+    raise Failure(f"{what} ended without a result", UNREACHABLE)
 
 
 class _Silence:

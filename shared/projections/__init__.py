@@ -3,8 +3,8 @@
 from shared.projections.columns import EventId, Stream, Subject, Text, Whole
 from shared.projections.expressions import f
 from shared.projections.family import Family
-from shared.projections.generation import Snapshot
 from shared.projections.models import ReadModels
+from shared.projections.snapshot import Snapshot
 from shared.projections.tables import Derived, Document, Rows, Sum
 
 __all__ = [

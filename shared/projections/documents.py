@@ -23,11 +23,15 @@ def fold(db: sa.Connection, stored: sa.Table, table: Document[Any], events: Sequ
     before = rows(db, stored, table, set(keys))
     now = dict(before)
     for key, event in zip(keys, mine, strict=True):
-        row = now.get(key) or table.row()
-        now[key] = table.handlers[event.type](row, codec.decode(event), event)
+        now[key] = after(table, now.get(key), event, codec)
     changed = [(key, row) for key, row in sorted(now.items()) if row != before.get(key)]
     bulk.put(db, stored, [_columns(table, key, row) for key, row in changed if row is not None])
     bulk.remove(db, stored, [table.key.name], [(key,) for key, row in changed if row is None])
+
+
+def after(table: Document[Any], row: Any | None, event: Recorded, codec: Codec) -> Any | None:
+    """A row after an event that the document reads; None where there is none."""
+    return table.handlers[event.type](row or table.row(), codec.decode(event), event)
 
 
 def rows(db: sa.Connection, stored: sa.Table, table: Document[Any], keys: Iterable[str]) -> dict[str, Any]:

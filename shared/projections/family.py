@@ -44,6 +44,12 @@ class Family:
         return tuple(table for table in self.tables if isinstance(table, Derived))
 
     @property
+    def about_nobody(self) -> list[str]:
+        """Names of its sums and documents whose rows are about no subject."""
+        tables: tuple[Sum | Document[Any], ...] = (*self.sums, *self.documents)
+        return [table.name for table in tables if table.subject is None]
+
+    @property
     def types(self) -> frozenset[str]:
         """The event types it reads."""
         return self.forgets.union(*(table.types for table in self.tables))

@@ -48,6 +48,9 @@ class Feed(Protocol):
     def holds(self, generation: Generation, written: Written) -> bool:
         """Whether readers of a generation see an event, or would if the family were to read it."""
 
+    def source(self, marks: Marks, event: Recorded) -> Source:
+        """From where a generation with these watermarks has an event."""
+
     def applied(self, marks: Marks, event: Recorded) -> bool:
         """Whether a generation with these watermarks has had an event."""
 
@@ -67,6 +70,10 @@ class StoreFeed:
     def holds(self, generation: Generation, written: Written) -> bool:
         """Whether the watermark has got there."""
         return generation.position >= written.position
+
+    def source(self, _marks: Marks, _event: Recorded) -> Source:
+        """The store."""
+        return STORE
 
     def applied(self, marks: Marks, event: Recorded) -> bool:
         """Whether the watermark has passed it."""

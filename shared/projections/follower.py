@@ -12,7 +12,7 @@ from typing import Final
 from shared.errors import RapportError
 from shared.projections.generation import Generation
 from shared.projections.page import TRANSIENT
-from shared.projections.progress import STORE, Batch
+from shared.projections.progress import STORE, Batch, Mark
 from shared.projections.replay import processes_for
 from shared.store import PAGE_EVENTS, EventStore
 from shared.threads import in_thread
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _LONGEST_PAUSE: Final = 5.0
 _FAR: Final = PAGE_EVENTS
 """Events behind the head, from which on a replay costs a fifth less than the pages; a third less for some thousands."""
+_AT_ONCE: Final = 2_000_000
+"""Positions that one transaction of a replay goes over: whoever stops it loses no more than the fold of these."""
 _REFRESH_SHARE: Final = 0.05
 """How much of the time refreshes of derived tables may take while catching up; at the head they follow each page.
 
@@ -30,46 +32,89 @@ They compute whole histories anew: every two seconds, they took a sixth of the C
 
 
 class Follower:
-    """One generation behind one store."""
+    """One generation behind one store; `reached` is how far the log was folded, which may be written later.
 
-    def __init__(self, store: EventStore, generation: Generation, moved: Callable[[], None]) -> None:
+    With `until` it ends there, and before it begins `after` some position if the generation holds nothing yet.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        generation: Generation,
+        moved: Callable[[], None],
+        *,
+        after: int = 0,
+        until: int | None = None,
+        processes: int = 0,
+    ) -> None:
         self._store = store
         self.generation = generation
         self._moved = moved
+        self._after = after
+        self._until = until
+        self._processes = processes
         self.failing: str | None = None
+        self.reached = 0
         self._by_pages = False
         self._refresh_at = 0.0
 
     async def run(self) -> None:
-        """Follow until cancelled. Transient errors pause and go on from the stored watermark."""
+        """Follow until cancelled. Transient errors pause and go on from the stored watermark.
+
+        Raises:
+            Poisoned: an event cannot be applied, and the generation is one that this stops.
+        """
         pause = 0.1
         while True:
             try:
-                await self._follow()
+                if await self._follow():
+                    return
             except TRANSIENT as error:
                 self.failing = f"{type(error).__name__}: {error}"
                 log.warning("%s waits %.1f s after %s", self.generation.family.name, pause, self.failing)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311, jitter
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _follow(self) -> None:
-        """Go on from the stored watermark; returns where a replay is the faster way."""
+    async def _follow(self) -> bool:
+        """Go on from the stored watermark, until a replay is the faster way or, which is told, the end is reached."""
         generation = self.generation
         marks = await in_thread(generation.marks)
-        after = await self._replayed(marks[STORE].position if STORE in marks else 0)
+        if self._after and STORE not in marks:
+            await in_thread(generation.hand_over, [Mark(*STORE, self._after, ready=self._after)])
+        after = await self._replayed(marks[STORE].position if STORE in marks else self._after)
         if await self._is_far(after):
-            return
+            return False
+        if self._until is not None:
+            return await self._ended(after, self._until)
         async for page in self._store.follow(after, types=generation.family.types):
             if page.events:
                 await in_thread(generation.apply, [Batch(*STORE, page.events, page.position, 0)])
             else:
                 generation.idle(page.position)
             if await self._is_far(page.position):
-                return
+                return False
+        raise RapportError("what never ends has ended")
+
+    async def _ended(self, after: int, until: int) -> bool:
+        """Apply what is left up to the end."""
+        async for page in self._store.pages(after, types=self.generation.family.types):
+            events = [event for event in page.events if event.position <= until]
+            self.reached = min(page.position, until)
+            await in_thread(self.generation.apply, [Batch(*STORE, events, self.reached, 0)])
+            if self.reached == until:
+                break
+        await in_thread(self.generation.refresh)
+        self._moved()
+        return True
+
+    async def _head(self) -> int:
+        head = await self._store.position()
+        return head if self._until is None else min(head, self._until)
 
     async def _is_far(self, after: int) -> bool:
         """See to what follows from being here; whether a replay should go on."""
-        behind = await self._store.position() - after
+        self.reached = after
+        behind = await self._head() - after
         started = time.monotonic()
         if not behind or started >= self._refresh_at:
             await in_thread(self.generation.refresh)
@@ -81,25 +126,27 @@ class Follower:
 
     async def _replayed(self, after: int) -> int:
         """Work off what is far more than a page at once; how far that went."""
-        head = await self._store.position()
-        if head - after <= _FAR or self._by_pages:
+        upto = min(await self._head(), after + _AT_ONCE)
+        if upto - after <= _FAR or self._by_pages:
             return after
-        scan = self._store.scan(after, head)
+        scan = self._store.scan(after, upto)
         if scan is None:
             self._by_pages = True
             return after
         task = asyncio.current_task()
 
-        def told(_done: int, _upto: int) -> None:
+        def told(done: int, _upto: int) -> None:
+            self.reached = done
             if task is not None and task.cancelling():  # or whoever stops the process would wait for all of it
                 raise RapportError("the replay is not wanted any more")
 
+        processes = self._processes or processes_for(upto - after)
         try:
-            await in_thread(self.generation.replay, scan, processes=processes_for(head - after), told=told)
+            await in_thread(self.generation.replay, scan, processes=processes, told=told)
         except TRANSIENT:
             raise
         except Exception as error:  # noqa: BLE001, pages find the event and park it
             log.warning("%s goes on page by page after %r", self.generation.family.name, error)
             self._by_pages = True
             return after
-        return head
+        return upto

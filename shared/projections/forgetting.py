@@ -51,12 +51,16 @@ class Forgetting:
         return [column[stay] for column in columns]
 
     def forget(self, db: sa.Connection, subjects: Collection[str]) -> Iterator[tuple[Derived, Column]]:
-        """Remove all that is about some subjects; the groups of derived tables that have to follow."""
-        if not subjects:
-            return
+        """Remove all that is about some subjects, for ever; the groups of derived tables that have to follow."""
+        some = [(subject,) for subject in sorted(subjects)]
+        if some:
+            bulk.insert(db, self._storage.erased, some)
+            bulk.remove(db, self._storage.parked, ["subject"], some)
+            yield from self.remove(db, subjects)
+
+    def remove(self, db: sa.Connection, subjects: Collection[str]) -> Iterator[tuple[Derived, Column]]:
+        """Remove the rows about some subjects; the groups of derived tables that have to follow."""
         some = sorted(subjects)
-        bulk.insert(db, self._storage.erased, [(subject,) for subject in some])
-        bulk.remove(db, self._storage.parked, ["subject"], [(subject,) for subject in some])
         codes = sorted(self._words.codes(db, some).values())
         for derived in self._family.derived:
             yield derived, np.unique(np.concatenate([np.array(codes, np.int64), *self._groups(db, derived, codes)]))

@@ -7,15 +7,18 @@ either wholly there or not at all, and applying it again drops what is there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from shared.codec import Codec
 from shared.crashpoints import crashpoint
-from shared.errors import RapportError
+from shared.envelope import Recorded
+from shared.errors import RapportError, Refused
 from shared.projections import locks, parking
 from shared.projections.family import Family
 from shared.projections.home import Place
@@ -23,43 +26,24 @@ from shared.projections.page import Pages
 from shared.projections.progress import STORE, Batch, Mark, Progress, Source
 from shared.projections.refresh import Refresher
 from shared.projections.replay import Told
+from shared.projections.snapshot import Snapshot, ready
 from shared.projections.storage import Storage
+from shared.projections.unparking import Unparking
 from shared.projections.words import Words
 from shared.scan import Scan
 
 
-class Snapshot:
-    """One moment of a generation, for any number of queries."""
+@dataclass(frozen=True)
+class Held:
+    """A generation that nobody else moves meanwhile.
 
-    def __init__(self, db: sa.Connection, marks: Mapping[Source, Mark], parked: int) -> None:
-        self._db = db
-        self.marks = marks
-        self.parked = parked
+    `take` moves it on by pages, its derived tables too, and shows what it then holds before anybody else sees it.
+    `refold` makes the rows about one subject anew, from all its events up to where it is.
+    """
 
-    @property
-    def settled(self) -> bool:
-        """Whether the derived tables have everything that the sums and documents have."""
-        return all(mark.ready == mark.position for mark in self.marks.values())
-
-    @property
-    def position(self) -> int:
-        """How far every source was applied and is in the derived tables too."""
-        return ready(self.marks)
-
-    @property
-    def applied(self) -> int:
-        """How many events were applied."""
-        return sum(mark.applied for mark in self.marks.values())
-
-    @property
-    def revision(self) -> tuple[int, int, int]:
-        """Another one whenever the tables may hold something else."""
-        readable = sum(mark.ready for mark in self.marks.values())
-        return readable, sum(mark.position for mark in self.marks.values()), self.parked
-
-    def execute(self, statement: sa.Executable, parameters: dict[str, Any] | None = None) -> sa.CursorResult[Any]:
-        """Run a query on the readable views."""
-        return self._db.execute(statement, parameters or {})
+    marks: Callable[[], Mapping[Source, Mark]]
+    take: Callable[[Sequence[Batch]], Snapshot]
+    refold: Callable[[str, Sequence[Recorded]], None]
 
 
 class Generation:
@@ -75,7 +59,9 @@ class Generation:
         self._pages = Pages(family, self._storage, self._words, codec, rebuild=rebuild)
         self._progress = Progress(self._storage)
         self._lock = threading.Lock()
+        self.unparking = Unparking(family, place, self._storage, self._words, self._pages, self._lock)
         self._idle = 0
+        self._refreshing = f"{place.name} refresh"
         with place.writer.begin() as db:
             self._storage.create(db)
 
@@ -88,6 +74,23 @@ class Generation:
         """The watermark of each source."""
         with self.place.readers.begin() as db:
             return self._marks(db)
+
+    def rebuilding(self, *, now: bool) -> None:
+        """Whether an event that cannot be applied stops this build; otherwise it is parked."""
+        self._pages.rebuild = now
+
+    @contextmanager
+    def still(self) -> Iterator[Held]:
+        """Keep this generation where it is, whatever process feeds it, for as long as the context is open."""
+        with self._lock:
+            try:
+                with self.place.writer.begin() as db:
+                    self._progress.hold(db)
+                    yield Held(partial(self._marks, db), partial(self._take, db), partial(self._refold, db))
+            except BaseException:
+                self._words.rolled_back()
+                raise
+            self._words.committed()
 
     def idle(self, position: int) -> None:
         """The store was read up to here without an event for this family; kept in memory until the next page."""
@@ -108,11 +111,7 @@ class Generation:
         with self._lock:
             try:
                 with self.place.writer.begin() as db:
-                    marks = self._progress.locked(db, batches)
-                    applied = self._pages.apply(db, batches, marks)
-                    crashpoint("page.folded")
-                    self._progress.move(db, batches, marks, applied)
-                    crashpoint("page.marked")
+                    self._apply(db, batches)
             except BaseException:
                 self._words.rolled_back()
                 raise
@@ -149,7 +148,7 @@ class Generation:
             after: int | None = -1
             while after is not None:
                 with self._lock, self.place.writer.begin() as db:
-                    if not locks.taken(db, f"{self.place.name} refresh"):
+                    if not locks.taken(db, self._refreshing):
                         return False
                     after = self._refresher.chunk(db, table, after)
                     crashpoint("refresh.chunk")
@@ -163,7 +162,7 @@ class Generation:
     def read(self) -> Iterator[Snapshot]:
         """A snapshot for queries."""
         with self.place.readers.begin() as db:
-            yield Snapshot(db, self._marks(db), parking.count(db, self._storage))
+            yield Snapshot(db, self.number, self._marks(db), parking.count(db, self._storage))
 
     def park_unreadable(
         self, topic: str, partition: int, offset: int, *, key: bytes | None, reason: str, payload: bytes | None
@@ -198,6 +197,33 @@ class Generation:
         with self._lock:
             self.place.close()
 
+    def _refold(self, db: sa.Connection, subject: str, events: Sequence[Recorded]) -> None:
+        locks.exclusive(db, self._refreshing)
+        if parking.of(db, self._storage, subject):
+            raise Refused(f"events of {subject} are parked: see to them first", field="subject", kind="conflict")
+        skipped = parking.skipped(db, self._storage, subject)
+        self._pages.refold(db, subject, [event for event in events if event.position not in skipped])
+        self._take(db, [])
+
+    def _take(self, db: sa.Connection, batches: Sequence[Batch]) -> Snapshot:
+        # before anything is touched: whoever holds it may wait for what is touched
+        locks.exclusive(db, self._refreshing)
+        if batches:
+            self._apply(db, batches)
+        for table in self.family.derived:
+            after: int | None = -1
+            while after is not None:
+                after = self._refresher.chunk(db, table, after)
+        self._progress.settle(db, self._progress.marks(db))
+        return Snapshot(db, self.number, self._marks(db), parking.count(db, self._storage))
+
+    def _apply(self, db: sa.Connection, batches: Sequence[Batch]) -> None:
+        marks = self._progress.locked(db, batches)
+        applied = self._pages.apply(db, batches, marks)
+        crashpoint("page.folded")
+        self._progress.move(db, batches, marks, applied)
+        crashpoint("page.marked")
+
     def _check_replayable(self, db: sa.Connection, mark: Mark, scan: Scan) -> None:
         if max(mark.position, self._idle) != scan.after or parking.count(db, self._storage):
             raise RapportError(f"{self.place.name} is at {mark.position} and cannot be replayed from {scan.after}")
@@ -208,8 +234,3 @@ class Generation:
         if known.position == known.ready < self._idle:
             marks[STORE] = known._replace(position=self._idle, ready=self._idle)
         return marks
-
-
-def ready(marks: Mapping[Source, Mark]) -> int:
-    """How far readers can see of every source."""
-    return min((mark.ready for mark in marks.values()), default=0)

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import sqlalchemy as sa
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """How the tables of generations are laid out. Another number finds none of the old ones and builds all anew."""
 
 
@@ -38,3 +38,6 @@ class Home(Protocol):
 
     def place(self, name: str) -> Place:
         """The place of this name, made when it is not there."""
+
+    def drop(self, name: str) -> None:
+        """Remove a place that nobody has open, with all it holds; nothing happens if it is not there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -11,11 +12,13 @@ from uuid import UUID
 from shared.codec import Codec
 from shared.envelope import Recorded
 from shared.errors import TooFarBehind
-from shared.projections.catalog import ACTIVE, Catalog, name_of
+from shared.projections.catalog import Catalog, Entry, Status
 from shared.projections.family import Family
 from shared.projections.feed import Feed, Lag, Marks, StoreFeed, Written
-from shared.projections.generation import Generation, Snapshot
+from shared.projections.generation import Generation
 from shared.projections.home import Home
+from shared.projections.progress import Source
+from shared.projections.snapshot import Snapshot
 
 WAIT_SECONDS: Final = 5.0
 
@@ -26,11 +29,14 @@ class ReadModels:
     def __init__(
         self, home: Home, families: Sequence[Family], codec: Codec, store: UUID, feed: Feed | None = None
     ) -> None:
+        self.families = {family.name: family for family in families}
+        self.catalog = Catalog(home, store)
         self._home = home
         self._codec = codec
         self._feed = feed or StoreFeed()
-        self._catalog = Catalog(home, store)
-        self._active = {family.name: self.open(family, self._catalog.active(family)) for family in families}
+        self._opened: dict[str, Generation] = {}
+        self._opening = threading.Lock()
+        self._active = {family.name: self.open(self.catalog.active(family)) for family in families}
         self._moved = asyncio.Event()
 
     @property
@@ -38,32 +44,59 @@ class ReadModels:
         """The active generation of each family."""
         return tuple(self._active.values())
 
-    def open(self, family: Family, number: int) -> Generation:
-        """One generation of a family, active or not."""
-        return Generation(family, number, self._home.place(name_of(family, number)), self._codec)
+    def open(self, entry: Entry) -> Generation:
+        """One generation, read or not; it stays open until it is dropped or all are closed."""
+        with self._opening:
+            if entry.place not in self._opened:
+                family = self.families[entry.family]
+                place = self._home.place(entry.place)
+                self._opened[entry.place] = Generation(family, entry.generation, place, self._codec)
+            return self._opened[entry.place]
 
     def active(self, family: Family) -> Generation:
         """The generation of a family that is read."""
         return self._active[family.name]
 
-    def candidate(self, family: Family) -> Generation:
-        """A new generation, built beside the active one and read by nobody yet."""
-        return self.open(family, self._catalog.add(family))
+    def entries(self) -> list[Entry]:
+        """The generations of the versions that this process reads."""
+        versions = {family.name: family.version for family in self.families.values()}
+        return [entry for entry in self.catalog.entries() if versions.get(entry.family) == entry.version]
 
-    def status(self, generation: Generation) -> str:
-        """`active`, or what the catalog says of a generation."""
-        active = self._active.get(generation.family.name)
-        return ACTIVE if active is generation else self._catalog.status(generation.family, generation.number)
+    def turn(self, entries: Sequence[Entry]) -> None:
+        """Read from the generations that the catalog says are active."""
+        for entry in entries:
+            if entry.status == Status.ACTIVE and self._active[entry.family].number != entry.generation:
+                self._active[entry.family] = self.open(entry)
+
+    def drop(self, entry: Entry) -> None:
+        """Let go of a generation and remove what it holds; nobody may use it any more."""
+        with self._opening:
+            opened = self._opened.pop(entry.place, None)
+            if opened is not None:
+                opened.close()
+            self._home.drop(entry.place)
 
     @contextmanager
     def read(self, family: Family) -> Iterator[Snapshot]:
         """One moment of a family."""
-        with self._active[family.name].read() as snapshot:
-            yield snapshot
+        while True:
+            generation = self._active[family.name]
+            with generation.read() as snapshot:
+                # Another process may have flipped the row: the transaction that reads must see it, none before.
+                if not self.catalog.shared or snapshot.execute(self.catalog.who_is_active(family)).scalar_one() == (
+                    generation.number
+                ):
+                    yield snapshot
+                    return
+            self.turn(self.entries())
 
     def position(self, family: Family) -> int:
         """How far a family is."""
         return self._feed.position(self._active[family.name])
+
+    def position_of(self, entry: Entry) -> int:
+        """How far a generation is, read or not."""
+        return self._feed.position(self.open(entry))
 
     def lag(self, family: Family, head: int) -> Lag:
         """How far a family is behind the store, which ends at `head`."""
@@ -72,6 +105,10 @@ class ReadModels:
     def applied(self, marks: Marks, event: Recorded) -> bool:
         """Whether a generation with these watermarks has had an event."""
         return self._feed.applied(marks, event)
+
+    def source(self, marks: Marks, event: Recorded) -> Source:
+        """From where a generation with these watermarks has an event."""
+        return self._feed.source(marks, event)
 
     async def progress(self, wait: float) -> None:
         """Return when any family moved, or after `wait` seconds."""
@@ -95,9 +132,9 @@ class ReadModels:
 
     def close(self) -> None:
         """Let go of every generation."""
-        for generation in self._active.values():
+        for generation in self._opened.values():
             generation.close()
-        self._catalog.close()
+        self.catalog.close()
 
     async def _until(self, there: Callable[[], bool], family: Family, position: int, wait: float) -> None:
         deadline = asyncio.get_running_loop().time() + wait

@@ -16,6 +16,7 @@ from shared.crashpoints import crashpoint
 from shared.database_errors import AWAY
 from shared.envelope import Recorded
 from shared.errors import RapportError, Unreachable
+from shared.events import event_class
 from shared.projections import bulk, documents, parking
 from shared.projections.additions import Addition
 from shared.projections.bulk import Column
@@ -53,7 +54,7 @@ class Pages:
         self._storage = storage
         self._words = words
         self._codec = codec
-        self._rebuild = rebuild
+        self.rebuild = rebuild
         self._refresher = Refresher(storage, words)
         self._forgetting = Forgetting(family, storage, words)
         self._plans = {type_: Plan(type_, family.sums) for type_ in _types_of_sums(family)}
@@ -70,11 +71,11 @@ class Pages:
                 self._park(db, batch, event, None)
         try:
             with db.begin_nested():
-                touched = self._fold(db, [event for _, event in free])
+                touched = self.fold(db, [event for _, event in free])
         except TRANSIENT:
             raise
         except Exception as error:
-            if self._rebuild and len(free) == 1:
+            if self.rebuild and len(free) == 1:
                 raise Poisoned(f"{free[0][1].type} at {free[0][1].position}: {error}") from error
             self._words.rolled_back()
             return self._one_by_one(db, free)
@@ -94,6 +95,20 @@ class Pages:
             touched |= self._forget(db, events)
             others += sum(event.type not in self._plans for event in events)
         return Applied(Counter({STORE: replayed.events + others}), touched)
+
+    def refold(self, db: sa.Connection, subject: str, events: Sequence[Recorded]) -> None:
+        """Make the rows about one subject anew, from all its events; tables about nobody are left as they are."""
+        erased = self._forgetting.erased(db, [subject])
+        for derived, groups in self._forgetting.remove(db, [subject]):
+            self._touch(db, derived, groups)
+        if erased:
+            return
+        for document in self._family.documents:
+            if document.subject is not None:
+                documents.fold(db, self._storage.documents[document.name], document, events, self._codec)
+        for table, columns in self._sums(db, events):
+            if table.subject is not None:
+                self._add(db, table, columns)
 
     def _above(self, batch: Batch, marks: Mapping[Source, Mark]) -> Iterator[Recorded]:
         """The family's events that the watermark has not seen; a repeat inside the batch counts as seen."""
@@ -116,12 +131,12 @@ class Pages:
                 continue
             try:
                 with db.begin_nested():
-                    touched |= self._fold(db, [event])
+                    touched |= self.fold(db, [event])
                 applied[batch.topic, batch.partition] += 1
             except TRANSIENT:
                 raise
             except Exception as error:
-                if self._rebuild:
+                if self.rebuild:
                     raise Poisoned(f"{event.type} at {event.position}: {error}") from error
                 self._words.rolled_back()
                 blocked.add(event.subject)
@@ -133,10 +148,25 @@ class Pages:
         return event.subject in blocked and event.type not in self._family.forgets
 
     def _park(self, db: sa.Connection, batch: Batch, event: Recorded, error: Exception | None) -> None:
-        parking.park(db, self._storage, event, topic=batch.topic, partition=batch.partition, error=error)
+        topic, partition = batch.topic, batch.partition
+        secrets = self.secrets(event) if error else ()
+        parking.park(db, self._storage, event, topic=topic, partition=partition, error=error, secrets=secrets)
 
-    def _fold(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
-        """Whether derived tables have to follow."""
+    def secrets(self, event: Recorded) -> list[str]:
+        """The personal fields of an event, which an error about it may repeat."""
+        try:
+            said = self._codec.revealed(event)
+            return [text for name in event_class(event.type).personal if isinstance(text := said.get(name), str)]
+        except TRANSIENT:
+            raise
+        except Exception:  # noqa: BLE001, nobody could read them, whatever is wrong with the event
+            return []
+
+    def fold(self, db: sa.Connection, events: Sequence[Recorded]) -> bool:
+        """Apply events whatever the watermarks say; whether derived tables have to follow.
+
+        What it has written by an exception is the caller's to take back.
+        """
         erased = self._erased(db, events)
         touched = self._documents(db, events, erased)
         crashpoint("page.documents")

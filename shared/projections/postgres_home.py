@@ -46,6 +46,11 @@ class PostgresHome:
             db.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
         return PostgresPlace(self._engine, schema)
 
+    def drop(self, name: str) -> None:
+        """Remove the schema of this name."""
+        with self._engine.begin() as db:
+            db.execute(sa.schema.DropSchema(self._prefix + name, cascade=True, if_exists=True))
+
 
 def _find_schema(db: sa.Connection) -> None:
     options = db.get_execution_options()

@@ -68,6 +68,10 @@ class Progress:
             held = self._lock(db, wanted)
         return held
 
+    def hold(self, db: sa.Connection) -> None:
+        """Keep all watermarks where they are until the transaction ends."""
+        db.execute(sa.select(self._table).order_by(self._table.c.topic, self._table.c.partition).with_for_update())
+
     def begin(self, db: sa.Connection, sources: Sequence[Source]) -> None:
         """Give sources a watermark at zero, where they have none."""
         bulk.insert(db, self._table, [Mark(*source) for source in sorted(sources)])
@@ -101,6 +105,7 @@ class Progress:
 
     def replace(self, db: sa.Connection, marks: Sequence[Mark]) -> None:
         """Stand on these watermarks instead of the ones before: another source goes on from there."""
+        self.hold(db)  # a retry of parked events may be about to add to what was applied
         applied = sum(mark.applied for mark in self.marks(db).values())
         db.execute(sa.delete(self._table))
         first, *others = sorted(marks)

@@ -41,6 +41,11 @@ class SqliteHome:
         """The file of this name."""
         return SqlitePlace(self._folder / f"{name}.db")
 
+    def drop(self, name: str) -> None:
+        """Remove the file of this name."""
+        for suffix in ("", "-wal", "-shm"):
+            (self._folder / f"{name}.db{suffix}").unlink(missing_ok=True)
+
 
 def _writer(path: Path) -> sa.Engine:
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,20 @@ class Storage:
             primary=2,
         )
         self.parked = _parked(self.metadata)
+        self.skipped = self._table(
+            "skipped",
+            [
+                ("topic", TEXT),
+                ("partition", sa.Integer),
+                ("place", sa.BigInteger),
+                ("subject", sa.Text),
+                ("type", sa.Text),
+                ("reason", sa.Text),
+                ("actor", sa.Text),
+                ("skipped_at", sa.Text),
+            ],
+            primary=3,
+        )
         self.erased = self._table("erased", [("subject", TEXT)], primary=1)
         self.views: list[str] = []
         self.documents = {table.name: self._document(table) for table in family.documents}

@@ -31,6 +31,8 @@ router = guard.router(prefix="/api/v1")
 probes = guard.router()
 NDJSON = "application/x-ndjson"
 MAX_WAIT = 60.0
+VERIFIED = "verified"
+"""The note of a verification: `whole` or `different`, and the position of the last event."""
 
 
 class NewAccount(BaseModel):
@@ -66,10 +68,8 @@ async def events(
     if type is not None and type not in {event.type for event in registered()}:
         raise Problem.of_field(400, "type", f"must be one of {', '.join(event.type for event in registered())}")
     if reveal:
-        caller = principal(request)
-        if caller.role not in {"privacy_officer", "admin"}:
-            raise Problem(403, detail="Revealing personal fields needs the role privacy_officer or admin.")
-        await asyncio.to_thread(here.accounts.note, caller.actor, "events revealed", str(request.url.query))
+        require_reveal(request)
+        await asyncio.to_thread(here.accounts.note, principal(request).actor, "events revealed", str(request.url.query))
     lines = _lines(here, after, subject, type, limit, follow=follow, reveal=reveal)
     return StreamingResponse(lines, media_type=NDJSON)
 
@@ -87,11 +87,14 @@ async def projections(
 
 @router.post("/verify", response_class=StreamingResponse)
 @may("operator")
-async def run_verify(here: Here) -> StreamingResponse:
+async def run_verify(request: Request, here: Here) -> StreamingResponse:
     """Check the chain of hashes and compare every projection with a fresh fold; progress and result, one a line."""
 
     async def lines() -> AsyncIterator[str]:
         async for line in verify(here.log.store, here.models, here.log.codec):
+            if "result" in line:
+                found = f"{'whole' if line['result']['ok'] else 'different'} {line['result']['head']}"
+                await asyncio.to_thread(here.accounts.note, principal(request).actor, VERIFIED, found)
             yield json.dumps(line) + "\n"
 
     return StreamingResponse(lines(), media_type=NDJSON)
@@ -129,6 +132,12 @@ async def ready(here: Here) -> Response:
         said = "; ".join(f"{name} {wrong}" for name, wrong in problems.items())
         raise Problem(503, detail=said, extra={"problems": problems})
     return Response(status_code=204)
+
+
+def require_reveal(request: Request) -> None:
+    """Refuse whoever may not see personal fields."""
+    if principal(request).role not in {"privacy_officer", "admin"}:
+        raise Problem(403, detail="Revealing personal fields needs the role privacy_officer or admin.")
 
 
 async def _lines(

@@ -42,6 +42,7 @@ class FakeRapport:
                 Route("/api/v1/verify", self._verify, methods=["POST"]),
                 Route("/api/v1/{kind}", self._account, methods=["POST"]),
                 Route("/contacts/api/v1/customers/import", self._customers, methods=["POST"]),
+                Route("/portal/api/v1/products/import", self._products, methods=["POST"]),
                 Route("/portal/api/v1/orders/import", self._orders, methods=["POST"]),
                 Route("/analytics/api/v1/{path:path}", self._analytics),
             ]
@@ -66,7 +67,7 @@ class FakeRapport:
             self.upgraded.append((database, keyring))
             return ("admin", "s3cret") if len(self.upgraded) == 1 else None
 
-        return Composition(open_app, serve, serve_service, create_topics, upgrade_database, None)
+        return Composition(open_app, serve, serve_service, create_topics, upgrade_database, *[None] * 3)
 
     async def _note(self, request: Request) -> Any:
         body = json.loads(await request.body() or b"null")
@@ -87,6 +88,12 @@ class FakeRapport:
             return refusal
         assert len(body["customers"]) <= 500
         results = [self._import(f"{body['source']}:{one['outside_id']}", one, 1) for one in body["customers"]]
+        return JSONResponse({"results": results, "position": self._token(results)})
+
+    async def _products(self, request: Request) -> Response:
+        body = await self._note(request)
+        assert len(body["products"]) <= 500
+        results = [self._import(f"{body['source']}/products/{one['code']}", one, 2) for one in body["products"]]
         return JSONResponse({"results": results, "position": self._token(results)})
 
     async def _orders(self, request: Request) -> Response:

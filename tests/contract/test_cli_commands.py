@@ -78,6 +78,14 @@ def test_verify_prints_its_result_and_keeps_progress_off_stdout(rapport_run):
     assert "Everything is as it should be." in rapport_run("verify")[1]
 
 
+def test_verify_says_what_was_skipped_and_what_still_waits(rapport_run, rapport):
+    table = {"name": "days", "family": "loyalty", "position": 9, "applied": 2, "parked": 0, "rows": 1, "equal": True}
+    rapport.verified = rapport.verified | {"projections": [table | {"skipped": ["3", "6"]}]}
+    assert "loyalty was folded without 3, 6: skipped by hand." in rapport_run("verify")[1]
+    rapport.verified = rapport.verified | {"ok": False, "projections": [table | {"equal": False, "parked": 4}]}
+    assert rapport_run("verify")[2] == "rapport: projection days differs from a fresh fold (4 parked)\n"
+
+
 def test_verify_ends_with_exit_code_1_and_says_what_differs(rapport_run, rapport):
     table = {"name": "days", "family": "loyalty", "position": 2, "applied": 2, "parked": 0, "rows": 1, "equal": False}
     rapport.verified = {"ok": False, "chain_ok": False, "first_bad": 17, "projections": [table]}

@@ -38,7 +38,7 @@ def refusing(reason):
         raise StoreInUse(reason)
         yield data
 
-    return Composition(open_app, None, None, None, None, None)
+    return Composition(open_app, *[None] * 7)
 
 
 def unix_socket(path):
@@ -132,7 +132,7 @@ def test_an_app_that_breaks_is_one_line_too(tmp_path, capsys):
 
         yield app
 
-    assert run(["verify", "--data", str(tmp_path)], Composition(open_app, None, None, None, None, None)) == 3
+    assert run(["verify", "--data", str(tmp_path)], Composition(open_app, *[None] * 7)) == 3
     assert "does not answer: the app failed: ZeroDivisionError" in capsys.readouterr().err
 
 
@@ -147,7 +147,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path, capsys
         yield app
 
     code = run(
-        ["events", "show", "--json", "--data", str(tmp_path)], Composition(open_app, None, None, None, None, None)
+        ["events", "show", "--json", "--data", str(tmp_path)], Composition(open_app, *[None] * 7)
     )
     assert code == 3
     assert capsys.readouterr().out == '{"position": 1}\n'
@@ -163,7 +163,7 @@ def test_an_answer_that_is_not_ours_is_said_to_be_so(tmp_path, capsys, words):
 
         yield app
 
-    assert run([*words, "--data", str(tmp_path)], Composition(open_app, None, None, None, None, None)) == 3
+    assert run([*words, "--data", str(tmp_path)], Composition(open_app, *[None] * 7)) == 3
     assert capsys.readouterr() == ("", f"rapport: {tmp_path} does not answer as Rapport does\n")
 
 

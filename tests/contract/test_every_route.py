@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import get_args
 from urllib.parse import quote
@@ -129,6 +130,9 @@ async def test_a_role_that_is_not_named_is_refused_everywhere(installation, root
 
 async def test_no_value_in_an_address_breaks_a_page_or_a_query(installation, root):
     broken = []
+    async with asyncio.timeout(20):
+        while installation.platform.health.problems():  # noqa: ASYNC110, until then /readyz says 503, as it should
+            await asyncio.sleep(0.01)
     async with seen_by(installation.app, Principal("cli:maria", "cli", "admin")) as client:
         for path, names in readable(root.routes):
             for hostile in HOSTILE:

@@ -14,6 +14,8 @@ from aiokafka import AIOKafkaConsumer
 from services.cli import services
 from shared.consumer import KafkaFollower
 from shared.embedded import opened
+from shared.projections.generation import Generation
+from shared.projections.sqlite_home import SqlitePlace
 from shared.settings import Settings
 from shared.topics import topic
 from shared.verify import content
@@ -98,7 +100,7 @@ def test_any_client_reads_them(relayed, kafka):
     assert all("ce_specversion=1.0" in line and line.startswith("customer-") for line in lines)
 
 
-async def test_a_generation_fed_from_kafka_equals_the_one_that_followed_the_store(relayed, kafka):
+async def test_a_generation_fed_from_kafka_equals_the_one_that_followed_the_store(relayed, kafka, tmp_path):
     data, prefix, _, _ = relayed
     async with opened(services(), Settings(data=data)) as embedded:
         platform = embedded.platform
@@ -107,7 +109,8 @@ async def test_a_generation_fed_from_kafka_equals_the_one_that_followed_the_stor
             if active.family.name not in {"rhythm", "directory"}:
                 continue
             await platform.models.reached(active.family, head, wait=60)
-            candidate = platform.models.candidate(active.family)
+            place = SqlitePlace(tmp_path / f"{active.family.name}.db")
+            candidate = Generation(active.family, 2, place, platform.log.codec)
             applied = asyncio.Event()
             follower = KafkaFollower(
                 candidate,

@@ -35,12 +35,13 @@ def follower(generation: Generation, store: SqliteStore, bootstrap: str, prefix:
     return KafkaFollower(generation, store.id, bootstrap, group=f"{prefix}trials", instance="one", prefix=prefix)
 
 
+poisons = {POISON}
 picky = Document("picky_trials", trials.LastTrial, key=Subject("customer"))
 
 
 @picky.on(trials.TrialHeld)
 def _(row: trials.LastTrial, event: trials.TrialHeld, at: Recorded) -> trials.LastTrial:
-    if event.number == POISON:
+    if event.number in poisons:
         raise ValueError("this number is poison")
     return trials.LastTrial((*row.numbers, event.number))
 
@@ -48,8 +49,8 @@ def _(row: trials.LastTrial, event: trials.TrialHeld, at: Recorded) -> trials.La
 picky_family = Family("picky_trials", version=1, tables=(trials.totals, picky, trials.counts))
 
 
-async def test_a_poison_event_parks_its_customer_in_both_topics_and_nobody_else_also_after_a_restart(
-    kafka: str, store: SqliteStore, prefix: str, database: str, tmp_path: Path
+async def test_a_poison_event_parks_its_customer_and_nobody_else_until_it_is_retried_also_after_a_restart(
+    kafka: str, store: SqliteStore, prefix: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     victim = draft(POISON).subject
 
@@ -83,6 +84,13 @@ async def test_a_poison_event_parks_its_customer_in_both_topics_and_nobody_else_
             await parks_what_came_since(generation)
             await fill(store, range(1200, 1500), mixed)
             await parks_what_came_since(generation)
+            monkeypatch.setattr("test_feeding_postgres.poisons", set())
+            unparking = opened().unparking  # another process, while this one goes on
+            filling = asyncio.create_task(fill(store, range(1500, 1800), mixed))
+            while not filling.done():
+                await asyncio.to_thread(unparking.retry, victim)
+            await filling
+            await trials.equal(generation, await trials.fed_from(store, tmp_path, picky_family))
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.long)])

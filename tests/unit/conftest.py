@@ -1,5 +1,7 @@
 """Read models in both databases."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +24,12 @@ def _home(request: pytest.FixtureRequest, folder: Path) -> Home:
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
     """Where read models are kept: each test runs with both."""
     return _home(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home_of(request: pytest.FixtureRequest) -> Callable[[Path], Home]:
+    """Makes as many as a test wants, each with a folder of its own."""
+    return partial(_home, request)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
