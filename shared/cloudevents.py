@@ -23,6 +23,8 @@ from shared.topics import service_of
 
 SCHEMA: Final = "ce_dataschema"
 SUBJECT: Final = "ce_subject"
+REPLAY: Final = "replay"
+"""In what was published again for a subscriber: which replay it belongs to."""
 _SCHEMA_PREFIX: Final = "urn:rapport:"
 _OPTIONAL: Final = {
     "onbehalfof": "on_behalf_of",
@@ -39,8 +41,8 @@ _DIGITS: Final = np.array([place for place in range(36) if place not in {8, 13, 
 """Where the digits of a UUID stand in its text."""
 
 
-def records(events: Sequence[Recorded], store_id: UUID) -> Iterator[bytes]:
-    """The record of each event as Kafka writes it, from the key on.
+def records(events: Sequence[Recorded], store_id: UUID, replay: UUID | None = None) -> Iterator[bytes]:
+    """The record of each event as Kafka writes it, from the key on; with the id of a replay if it is one.
 
     Put together in columns, some thousand events at a time: event by event it would be 1.6 times the work, and through
     aiokafka, which encodes header by header, three times.
@@ -51,7 +53,8 @@ def records(events: Sequence[Recorded], store_id: UUID) -> Iterator[bytes]:
     told = zip(*map(_TOLD, [event.meta for event in events]), strict=True)
     occurred_at, recorded_at, actors, commands, command_hashes, *others = told
     keys, reached = _utf8(subjects), [b"%d" % position for position in positions]
-    counts, optional = _optional(others)
+    again = [] if replay is None else [repeat(header(REPLAY, str(replay).encode()))]
+    counts, optional = _optional(others, _ALWAYS + len(again))
     columns = [
         *(_sizes(keys), keys, _sizes(payloads), payloads),
         *(counts, map(beginning, types, schemas, repeat(str(store_id)))),
@@ -68,13 +71,14 @@ def records(events: Sequence[Recorded], store_id: UUID) -> Iterator[bytes]:
         *_column("commandid", _utf8(commands)),
         *_column("commandhash", _utf8(command_hashes)),
         *optional,
+        *again,
     ]
     return map(b"".join, zip(*columns, strict=False))  # some repeat without end
 
 
-def _optional(others: Sequence[Sequence[str | None]]) -> tuple[Iterable[bytes], list[Iterable[bytes]]]:
-    """How many headers each event has, and those that not every event has."""
-    counts = [_ALWAYS] * len(others[0])
+def _optional(others: Sequence[Sequence[str | None]], always: int) -> tuple[Iterable[bytes], list[Iterable[bytes]]]:
+    """How many headers each event has, of which `always` are in all, and those that not every event has."""
+    counts = [always] * len(others[0])
     columns: list[Iterable[bytes]] = []
     for name, texts in zip(_OPTIONAL, others, strict=True):
         if texts.count(None) < len(texts):

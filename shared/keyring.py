@@ -97,6 +97,11 @@ class SqliteKeyring:
             # the old page may still stand in the log: fold it into the file, where secure_delete has zeroed it
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def give_up(self, subjects: Collection[str]) -> None:
+        """Mark subjects whose keys are lost, so that none gets another: it would not open what stands in the log."""
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR IGNORE INTO keys VALUES (?, NULL)", [(subject,) for subject in subjects])
+
     def destroyed(self) -> frozenset[str]:
         """Every subject whose key was destroyed."""
         with self._lock:

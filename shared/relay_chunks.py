@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final, NamedTuple, TypeVar
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 SAY_AGAIN: Final = 0.5
 """Seconds after which the position is given again, while nothing comes."""
-_EVENTS: Final = 5_000
+EVENTS: Final = 5_000
 """In one chunk, and so in one transaction, which costs as much as to relay some hundred events."""
 _BATCH_BYTES: Final = 1_000_000
 """Below the broker's default limit of 1 MiB, and above the largest event."""
@@ -55,6 +55,9 @@ class Chunks:
             async for events, reached in pages:
                 yield Chunk(await asyncio.to_thread(self._batches, events) if events else (), reached)
 
+    def _batches(self, events: Sequence[Recorded]) -> list[tuple[int, RecordBatch]]:
+        return batches(events, records(events, self._store.id))
+
     async def _joined(self, position: int) -> AsyncGenerator[tuple[list[Recorded], int]]:
         pages = self._store.follow(position)
         upcoming = asyncio.ensure_future(_next(pages))
@@ -66,7 +69,7 @@ class Chunks:
                 page = upcoming.result()
                 upcoming = asyncio.ensure_future(_next(pages))
                 events = self._of_service(page)
-                while len(page.events) >= PAGE_EVENTS and len(events) < _EVENTS:
+                while len(page.events) >= PAGE_EVENTS and len(events) < EVENTS:
                     if not (await asyncio.wait({upcoming}, timeout=_READ_AHEAD))[0]:
                         break
                     page = upcoming.result()
@@ -80,18 +83,20 @@ class Chunks:
     def _of_service(self, page: Page) -> list[Recorded]:
         return [event for event in page.events if event.type.startswith(self._ours)]
 
-    def _batches(self, events: Sequence[Recorded]) -> list[tuple[int, RecordBatch]]:
-        full: list[tuple[int, RecordBatch]] = []
-        filling: dict[int, RecordBatch] = {}
-        numbers = partitions([event.subject.encode() for event in events])
-        for number, record in zip(numbers, records(events, self._store.id), strict=True):
-            batch = filling.get(number)
-            if batch is None or not batch.append(record):
-                if batch is not None:
-                    full.append((number, batch))
-                batch = filling[number] = RecordBatch(_BATCH_BYTES)
-                batch.append(record)
-        return [*full, *filling.items()]
+
+def batches(events: Sequence[Recorded], made: Iterable[bytes]) -> list[tuple[int, RecordBatch]]:
+    """The records of events as batches by partition, those of one partition in order."""
+    full: list[tuple[int, RecordBatch]] = []
+    filling: dict[int, RecordBatch] = {}
+    numbers = partitions([event.subject.encode() for event in events])
+    for number, record in zip(numbers, made, strict=True):
+        batch = filling.get(number)
+        if batch is None or not batch.append(record):
+            if batch is not None:
+                full.append((number, batch))
+            batch = filling[number] = RecordBatch(_BATCH_BYTES)
+            batch.append(record)
+    return [*full, *filling.items()]
 
 
 async def _ahead(source: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -102,14 +102,32 @@ async def create_topics(bootstrap: str, services: Sequence[str], *, prefix: str 
         Unreachable: no broker answers.
         KafkaError: the cluster refuses.
     """
+    names = [topic(service, prefix) for service in services]
+    await _create(
+        bootstrap, names, lambda brokers: [new for service in services for new in _new_topics(service, prefix, brokers)]
+    )
+
+
+async def create_topic(bootstrap: str, name: str) -> None:
+    """Create a topic in the shape of a service's, if it is missing.
+
+    Raises:
+        WrongTopic: it exists with another number of partitions.
+        Unreachable: no broker answers.
+        KafkaError: the cluster refuses.
+    """
+    await _create(bootstrap, [name], lambda brokers: [_kept_topic(name, brokers)])
+
+
+async def _create(bootstrap: str, names: Sequence[str], wanted: Callable[[int], list[NewTopic]]) -> None:
+    """Create what is wanted on so many brokers; the names are those of topics that hold events."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_TIMEOUT_MS)
     try:
         await admin.start()
         known = {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics() if found["topic"]}
-        _check_partitions(known, [topic(service, prefix) for service in services])
+        _check_partitions(known, names)
         brokers = len((await admin.describe_cluster())["brokers"])
-        wanted = [new for service in services for new in _new_topics(service, prefix, brokers)]
-        missing = [new for new in wanted if new.name not in known]
+        missing = [new for new in wanted(brokers) if new.name not in known]
         if missing:
             _check_created(await admin.create_topics(missing, timeout_ms=_TIMEOUT_MS))
     except KafkaConnectionError as error:
@@ -119,14 +137,23 @@ async def create_topics(bootstrap: str, services: Sequence[str], *, prefix: str 
 
 
 def _new_topics(service: str, prefix: str, brokers: int) -> list[NewTopic]:
-    replicas = min(_REPLICAS, brokers)
-    safe = {"min.insync.replicas": str(max(1, replicas - 1)), "unclean.leader.election.enable": "false"}
-    kept = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
     compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": "3600000"}
     return [
-        NewTopic(topic(service, prefix), PARTITIONS, replicas, topic_configs=kept | safe),
-        NewTopic(checkpoints(service, prefix), 1, replicas, topic_configs=compacted | safe),
+        _kept_topic(topic(service, prefix), brokers),
+        _new_topic(checkpoints(service, prefix), 1, brokers, compacted),
     ]
+
+
+def _kept_topic(name: str, brokers: int) -> NewTopic:
+    return _new_topic(
+        name, PARTITIONS, brokers, {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    )
+
+
+def _new_topic(name: str, parts: int, brokers: int, configs: dict[str, str]) -> NewTopic:
+    replicas = min(_REPLICAS, brokers)
+    safe = {"min.insync.replicas": str(max(1, replicas - 1)), "unclean.leader.election.enable": "false"}
+    return NewTopic(name, parts, replicas, topic_configs=configs | safe)
 
 
 def _check_partitions(known: dict[str, int], names: Sequence[str]) -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from shared.backoff import Backoff
+from shared.chain import Chain
 from shared.crashpoints import crashpoint
 from shared.envelope import NO_STREAM, Draft, Head, Recorded
 from shared.errors import CannotMove, Conflict, StoreFailed, UnreadableEvent
 from shared.store import EventStore
-from shared.verify import Chain
 
 _RUN_EVENTS: Final = 200
 _RUN_BYTES: Final = 512 * 1024
