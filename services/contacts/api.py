@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.contacts import directory, erasing, identity, lookup
+from services.contacts import directory, lookup
 from services.contacts.address import MoveAddress
 from services.contacts.changing import answers, edit
 from services.contacts.changing import register as registered
@@ -24,18 +24,16 @@ from services.contacts.customer import (
 from services.contacts.importing import take_over
 from services.contacts.sources import Source
 from shared.clock import date_of
-from shared.errors import Refused
 from shared.projections import Snapshot
 from shared.web import command_route, cursors
 from shared.web.bodies import Sent
-from shared.web.commands import POSITION_HEADER, Accepted, Asked, Expected, etag
+from shared.web.commands import POSITION_HEADER, Accepted, Asked, Expected
 from shared.web.cursors import Cursor, Limit
 from shared.web.guard import may
 from shared.web.serving import Here, read
 from shared.web.tokens import After
 
 router = command_route.router(prefix="/api/v1", tags=["customers"])
-Reference = Annotated[str, Path(description="The customer's id, or an alias of it: source:outside-id.")]
 Point = Annotated[int, Path(ge=1, description="The contact point's number.")]
 
 
@@ -171,17 +169,6 @@ class CustomerEntry(BaseModel):
     last_order: date | None
 
 
-class CustomerCard(CustomerEntry):
-    """A customer with all that is known of it; `told` says of each fact when and by whom."""
-
-    aliases: list[str]
-    contact_points: list[dict[str, Any]]
-    address: dict[str, Any] | None
-    told: dict[str, Any]
-    registered_at: str
-    survivor: UUID | None = Field(description="Who counts for it, if it was absorbed.")
-
-
 class CustomerPage(BaseModel):
     """Customers by name; `next` is the cursor of the next page, `count` how many fit in all."""
 
@@ -205,7 +192,7 @@ async def customers(
     def question(db: Snapshot) -> CustomerPage:
         page = lookup.page(db, q, kind, cursor, limit)
         return CustomerPage(
-            customers=[CustomerEntry.model_validate(_on_the_wire(entry)) for entry in page.entries],
+            customers=[CustomerEntry.model_validate(on_the_wire(entry)) for entry in page.entries],
             next=cursors.encode(page.next) if page.next else None,
             count=lookup.count(db, q, kind),
         )
@@ -213,32 +200,8 @@ async def customers(
     return await read(request, directory.family, question, after=after)
 
 
-@router.get("/customers/{reference:path}")
-@may("signed_in")
-async def card(request: Request, reference: Reference, after: After, here: Here, response: Response) -> CustomerCard:
-    """One customer; its `ETag` goes into the `If-Match` of an edit. 410 for one that was erased."""
-
-    def question(db: Snapshot) -> tuple[lookup.Card, UUID] | None:
-        id_ = lookup.referred(db, reference)
-        found = lookup.find(db, id_) if id_ is not None else None
-        return None if found is None else (found, identity.survivor(db, found.id))
-
-    answer = await read(request, directory.family, question, after=after)
-    if answer is None:
-        await erasing.require_not_erased(here.log, reference)
-        raise Refused("no such customer", kind="missing")
-    found, survivor = answer
-    response.headers["ETag"] = etag(found.version)
-    return CustomerCard.model_validate(
-        {
-            **_on_the_wire(found),
-            "contact_points": list(found.points),
-            "survivor": survivor if survivor != found.id else None,
-        }
-    )
-
-
-def _on_the_wire(entry: lookup.Entry) -> dict[str, Any]:
+def on_the_wire(entry: lookup.Entry) -> dict[str, Any]:
+    """A customer as the API tells of it."""
     days = {"last_contact": entry.last_contact, "last_order": entry.last_order}
     dates = {name: date_of(day) if day is not None else None for name, day in days.items()}
     return {**vars(entry), **dates}

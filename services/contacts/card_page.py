@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import Form as Field
 from fastapi import Query
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.contacts import countries, directory, facts, forms, identity, lookup, viewing
-from services.contacts.changing import answers, edit
-from services.contacts.customer import Edit
 from services.contacts.erasing import erasure_of
-from services.contacts.forms import Act, Form, new_key
+from services.contacts.forms import Act, Form
+from services.contacts.history import history, survivor
 from services.contacts.lookup import Card
 from services.contacts.pages import may_change
-from services.contacts.viewing import Viewed
+from services.contacts.viewing import SeenFrom
 from shared.clock import business_day, date_of
-from shared.errors import Refused, Reused, Stale, TooFarBehind
-from shared.service import Platform
+from shared.errors import Refused
+from shared.past import NOW, Past
+from shared.service import Platform, platform
 from shared.web import guard
-from shared.web.commands import context_of
 from shared.web.freshness import freshness
 from shared.web.guard import may
-from shared.web.i18n import N_
+from shared.web.past import today
 from shared.web.serving import Frame, Here, ask
 from shared.web.shell import Fresh, Shell
 
 router = guard.router(include_in_schema=False)
-_API: Final = "/contacts/api/v1/customers"
-_SENT_BEFORE: Final = N_("This form was sent before with other content. See what is recorded before you send it again.")
-_STALE: Final = N_("Somebody changed this customer since you opened the form. See what is new, then send it again.")
-
-
-class Typed(BaseModel):
-    """What a form of the card sends; each act reads the fields of its own."""
-
-    key: str
-    version: int
-    point: int = 0
-    name: str = ""
-    kind: str = ""
-    country: str = ""
-    channel: str = ""
-    value: str = ""
-    purpose: str = ""
-    lines: str = ""
-    postal_code: str = ""
-    city: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,110 +66,89 @@ async def show(
     request: Request,
     here: Here,
     frame: Frame,
+    past: SeenFrom,
     edit: Act | None = None,
     point: Annotated[int, Query(ge=0, le=2**31)] = 0,
-    viewed: Viewed = None,
 ) -> Response:
-    """A customer's card, with `edit` a form open on it; aliases and whoever was absorbed lead to the one who counts."""
+    """A customer's card, with `edit` a form open on it; aliases and whoever was absorbed lead to the one who counts.
+
+    Looked at from the past, it is as it was then, and no form opens.
+    """
     id_ = _id(reference)
     if id_ is None:
         return await _of_alias(request, here, reference)
     fresh = await freshness(request, directory.family)
-    card, survivor = await ask(here, directory.family, lambda db: (lookup.find(db, id_), identity.survivor(db, id_)))
-    if survivor != id_:
-        return _to(survivor, request)
+    card, counts = await ask(here, directory.family, lambda db: (lookup.find(db, id_), identity.survivor(db, id_)))
+    if past.known_at is not None and card is not None:
+        counts = await survivor(here.log, id_, past.known_at)
+    if counts != id_:
+        return _to(counts, request)
     if card is None:
-        return await _without(request, here, frame, id_, fresh)
+        return await without(request, here, frame, id_, fresh)
     editing = None
     if edit is not None and may_change(request):
         typed = forms.as_it_stands(edit, point, card)
         editing = None if typed is None else Editing(edit, point, Form(version=card.version, typed=typed))
-    return _page(request, here, frame, card, fresh, viewed, editing)
+    elif past != NOW:
+        return await _earlier(request, here, frame, id_, fresh, past)
+    return page(request, here, frame, card, fresh, NOW, editing=editing)
 
 
-@router.post("/{customer_id}/{act}")
-@may("specialist", "manager")
-async def change(
-    customer_id: UUID,
-    act: Act,
-    request: Request,
-    here: Here,
-    frame: Frame,
-    sent: Annotated[Typed, Field()],
-    viewed: Viewed = None,
-) -> Response:
-    """Change what the form says, or show it again on the card with what to put right."""
-    _ = frame.gettext(request)
-    typed = sent.model_dump(exclude={"key", "version", "point"})
-    editing = Editing(act, sent.point, Form(sent.key, sent.version, typed))
-    command = forms.edit(act, sent.point, typed, _)
-    if isinstance(command, dict):
-        status, editing = 422, replace(editing, form=replace(editing.form, errors=command))
-    else:
-        try:
-            return await _changed(request, here, customer_id, editing, command)
-        except Reused:
-            form = replace(editing.form, key=new_key())
-            status, editing = 422, replace(editing, form=form, trouble=_(_SENT_BEFORE))
-        except Stale:
-            status, editing = 412, replace(editing, trouble=_(_STALE), stale=sent.version)
-            await _caught_up(here)
-        except Refused as refusal:
-            form = replace(editing.form, errors=forms.refused(refusal, typed, _))
-            trouble = None if form.errors else refusal.message
-            status, editing = 422, replace(editing, form=form, trouble=trouble)
-    fresh = await freshness(request, directory.family)
-    card = await ask(here, directory.family, lambda db: lookup.find(db, customer_id))
-    if card is None:
-        return await _without(request, here, frame, customer_id, fresh)
-    if editing.stale is not None:
-        editing = replace(editing, form=replace(editing.form, version=card.version))
-    return _page(request, here, frame, card, fresh, viewed, editing, status)
+async def _earlier(request: Request, here: Platform, frame: Shell, id_: UUID, fresh: Fresh, past: Past) -> HTMLResponse:
+    """The card as it was, or a page that says since when there is one."""
+    touched = await ask(here, directory.family, lambda db: lookup.touched(db, id_, past.as_of))
+    found = await history(here.log, id_, touched)
+    card = None if found is None else found.card(past)
+    if found is None or card is None:
+        since = None if found is None else found.since()
+        how = _how(request, past)
+        return frame.page(request, "contacts/before.html", status_code=404, id=id_, since=since, fresh=fresh, **how)
+    return page(request, here, frame, card, fresh, past, since=found.since())
 
 
-async def _changed(request: Request, here: Platform, id_: UUID, editing: Editing, command: Edit) -> Response:
-    route = {
-        "add": "contact-points",
-        "correct": f"contact-points/{editing.point}/correct",
-        "remove": f"contact-points/{editing.point}/remove",
-    }.get(editing.act, editing.act)
-    context = context_of(request, editing.form.key, f"{_API}/{id_}/{route}")
-    outcome = await edit(here.log, id_, command, context, editing.form.version)
-    return RedirectResponse(f"/contacts/{id_}?after={answers(here).token(outcome)}", 303)
-
-
-def _page(
+def page(
     request: Request,
     here: Platform,
     frame: Shell,
     card: Card,
     fresh: Fresh,
-    viewed: viewing.Day,
-    editing: Editing | None,
+    past: Past,
+    *,
+    since: int | None = None,
+    editing: Editing | None = None,
     status_code: int = 200,
 ) -> HTMLResponse:
+    """The card seen from a point; `since` is the first day there is of the customer, where it is known better."""
     _, formats = frame.gettext(request), frame.formats(request)
     known = countries.named(formats.locale)
     shown = facts.of(card, known, here.log.timezone, _)
     after = request.query_params.get("after")
+    also = {"after": after} if after else {}
+    asked = viewing.asked(past)
     return frame.page(
         request,
         "contacts/card.html",
         status_code=status_code,
         customer=card,
-        since=_since(card, here),
+        since=_since(card, here) if since is None else since,
         facts=shown,
         editing=editing,
         changed=facts.changed_since(shown, editing.stale) if editing and editing.stale is not None else [],
-        may_change=may_change(request),
-        day=viewed,
-        today=date_of(business_day(here.log.clock(), here.log.timezone)),
+        may_change=may_change(request) and past == NOW,
         countries=known,
         words=facts,
-        asked=urlencode({"as_of": viewing.said(viewed)}),
-        after=f"?{urlencode({'after': after})}" if after else "",
+        asked=urlencode(asked),
+        asked_after=f"?{urlencode((asked if past != NOW else {}) | also)}" if after or past != NOW else "",
         fresh=fresh,
+        today=today(here),
+        **_how(request, past),
     )
+
+
+def _how(request: Request, past: Past) -> dict[str, Any]:
+    """What a page says of the point it looks from; the moment as it was typed."""
+    typed = request.query_params.get("known_at", "") if past.known_at is not None else ""
+    return {"past": past if past != NOW else None, "known": typed, "zone": platform(request).log.timezone}
 
 
 async def _of_alias(request: Request, here: Platform, alias: str) -> Response:
@@ -209,7 +164,7 @@ def _to(id_: UUID, request: Request) -> RedirectResponse:
     return RedirectResponse(f"/contacts/{id_}{'?' if query else ''}{query}", 307)
 
 
-async def _without(request: Request, here: Platform, frame: Shell, id_: UUID, fresh: Fresh) -> HTMLResponse:
+async def without(request: Request, here: Platform, frame: Shell, id_: UUID, fresh: Fresh) -> HTMLResponse:
     """The page of a customer that the directory does not have: erased, not there yet, or none."""
     erasure = await erasure_of(here.log, id_)
     if erasure is not None:
@@ -218,12 +173,6 @@ async def _without(request: Request, here: Platform, frame: Shell, id_: UUID, fr
     if fresh.behind:
         return frame.page(request, "contacts/not_yet.html", status_code=202, fresh=fresh)
     raise Refused("no such customer", kind="missing")
-
-
-async def _caught_up(here: Platform) -> None:
-    """Wait until the card shows what the caller has not seen, if it comes in time."""
-    with suppress(TooFarBehind):
-        await here.models.reached(directory.family, await here.log.store.position(), wait=2.0)
 
 
 def _id(reference: str) -> UUID | None:

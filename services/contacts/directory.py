@@ -48,7 +48,6 @@ class Row:
     registered_at: str = ""
     sort_key: str = ""
     search: str = ""
-    last_contact: int | None = None
     version: int = -1
 
 
@@ -150,11 +149,6 @@ def _(row: Row, _event: CustomersUnmerged, at: Recorded) -> Row:
     return replace(row, version=at.version)
 
 
-@customers.on(InteractionRecorded)
-def _(row: Row, event: InteractionRecorded, _at: Recorded) -> Row:
-    return replace(row, last_contact=max(row.last_contact or event.business_day, event.business_day))
-
-
 @dataclass(frozen=True)
 class Identifier:
     """Whose the alias `source:outside-id` is; the event at the lowest position counts."""
@@ -182,6 +176,9 @@ order_days = Sum("customer_order_days", key=(Subject("customer"), Whole("day")),
 order_days.on(OrderPlaced, day=f.business_day, orders=+1)
 order_days.on(OrderCancelled, day=f.order_day, orders=-1)
 
+contact_days = Sum("customer_contact_days", key=(Subject("customer"), Whole("day")), adds=("contacts",))
+contact_days.on(InteractionRecorded, day=f.business_day, contacts=+1)
+
 census = Derived("census", of=(customers,), by="customer", key=(Text("kind"),), adds=("customers",))
 
 
@@ -196,7 +193,7 @@ def _(_customer: str, rows: Rows) -> Iterable[tuple[Any, ...]]:
 
 family = Family(
     "directory",
-    version=2,
-    tables=(customers, identifiers, identity, order_days, census),
+    version=3,
+    tables=(customers, identifiers, identity, order_days, contact_days, census),
     forgets=SubjectErased,
 )

@@ -84,7 +84,7 @@ def of(card: Card, countries: Mapping[str, str], timezone: str, _: Words) -> lis
         Fact("describe", _("Kind"), (_(KINDS[card.kind]),), told.get("kind")),
         Fact("describe", _("Country"), (country,) if country else (), told.get("country")),
         *_points(card, timezone, _),
-        Fact("address", _("Address"), tuple(_address(card.address, countries)), told.get("address")),
+        Fact("address", _("Address"), tuple(address(card.address, countries)), told.get("address")),
     ]
 
 
@@ -99,7 +99,7 @@ def _points(card: Card, timezone: str, _: Words) -> Iterator[Fact]:
         yield Fact(
             "correct",
             _(CHANNELS[channel]),
-            (_readable(channel, value),),
+            (readable(channel, value),),
             _told(point, timezone),
             point["point"],
             _(PURPOSES[purpose]) if purpose != "general" else None,
@@ -107,21 +107,28 @@ def _points(card: Card, timezone: str, _: Words) -> Iterator[Fact]:
         )
 
 
-def _readable(channel: str, value: str) -> str:
+def readable(channel: str, value: str) -> str:
+    """A contact point as people write it."""
     if channel != "phone" or value == ERASED:
         return value
     return phonenumbers.format_number(phonenumbers.parse(value), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
-def _address(address: Mapping[str, Any] | None, countries: Mapping[str, str]) -> Iterator[str]:
-    if address is None:
+def address(said: Mapping[str, Any] | None, countries: Mapping[str, str]) -> Iterator[str]:
+    """The lines of an address."""
+    if said is None:
         return
-    yield from address["lines"].split("\n")
-    yield " ".join(part for part in (address["postal_code"], address["city"]) if part)
-    yield countries.get(address["country"], address["country"])
+    yield from said["lines"].split("\n")
+    yield " ".join(part for part in (said["postal_code"], said["city"]) if part)
+    yield countries.get(said["country"], said["country"])
+
+
+def person(actor: str) -> str:
+    """Who did something, without what kind of actor that is."""
+    _kind, _colon, name = actor.partition(":")
+    return name or actor
 
 
 def _told(said: Mapping[str, Any], timezone: str) -> Told:
-    _kind, _colon, name = said["by"].partition(":")
     day = business_day(datetime.fromisoformat(said["at"]), timezone)
-    return Told(day, name or said["by"], said["version"])
+    return Told(day, person(said["by"]), said["version"])

@@ -10,8 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from services.contacts import search_text
-from services.contacts.directory import census, customers, identifiers, order_days
-from shared.projections import Snapshot
+from services.contacts.directory import Row, census, contact_days, customers, identifiers, order_days
+from shared.projections import Snapshot, Sum
 from shared.web.cursors import Place
 
 KindFilter = Literal["individual", "organisation", "household", "internal"]
@@ -46,6 +46,15 @@ class Card(Entry):
 
 
 @dataclass(frozen=True)
+class Touched:
+    """When a customer first ordered, and when it last ordered and was last in touch, up to some day."""
+
+    first_order: int | None = None
+    last_order: int | None = None
+    last_contact: int | None = None
+
+
+@dataclass(frozen=True)
 class Page:
     """Some customers in the order of their names, and where the next page begins."""
 
@@ -58,17 +67,28 @@ def find(db: Snapshot, id_: UUID) -> Card | None:
     row = db.execute(
         sa.select(*_columns()).where(customers.c.customer == f"{_PREFIX}{id_}", _registered())
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else card(id_, row, touched(db, id_))
+
+
+def card(id_: UUID, row: Row | sa.Row[Any], days: Touched) -> Card:
+    """The card that a row of the directory makes."""
     return Card(
-        **_entry(row, _last_orders(db, [row.customer])),
+        **_entry(id_, row, days.last_order, days.last_contact),
         aliases=tuple(row.aliases),
         points=tuple(row.points),
         address=row.address,
         told=row.told,
         registered_at=row.registered_at,
-        first_order=_first_order(db, row.customer),
+        first_order=days.first_order,
     )
+
+
+def touched(db: Snapshot, id_: UUID, as_of: int | None = None) -> Touched:
+    """When a customer first ordered at all, and when it last ordered and was last in touch up to a day."""
+    c, subject = order_days.c, f"{_PREFIX}{id_}"
+    first = sa.select(sa.func.min(c.day)).where(c.customer == subject, c.orders > 0)
+    latest = [_latest(db, table, [subject], as_of).get(subject) for table in (order_days, contact_days)]
+    return Touched(db.execute(first).scalar_one_or_none(), *latest)
 
 
 def resolve(db: Snapshot, alias: str) -> UUID | None:
@@ -76,7 +96,7 @@ def resolve(db: Snapshot, alias: str) -> UUID | None:
     customer = db.execute(
         sa.select(identifiers.c.customer).where(identifiers.c.alias == alias).order_by(identifiers.c.position).limit(1)
     ).scalar_one_or_none()
-    return UUID(customer.removeprefix(_PREFIX)) if customer else None
+    return _id(customer) if customer else None
 
 
 def referred(db: Snapshot, reference: str) -> UUID | None:
@@ -94,8 +114,11 @@ def page(db: Snapshot, q: str, kind: KindFilter | None, cursor: Place | None, li
         query = query.where(sa.tuple_(customers.c.sort_key, customers.c.customer) > sa.tuple_(*map(sa.literal, cursor)))
     rows = db.execute(query.order_by(customers.c.sort_key, customers.c.customer).limit(limit + 1)).all()
     shown = rows[:limit]
-    last_orders = _last_orders(db, [row.customer for row in shown])
-    entries = tuple(Entry(**_entry(row, last_orders)) for row in shown)
+    who = [row.customer for row in shown]
+    orders, contacts = _latest(db, order_days, who), _latest(db, contact_days, who)
+    entries = tuple(
+        Entry(**_entry(_id(row.customer), row, orders.get(row.customer), contacts.get(row.customer))) for row in shown
+    )
     more = len(rows) > limit
     return Page(entries, Place(shown[-1].sort_key, shown[-1].customer) if more else None)
 
@@ -104,7 +127,7 @@ def named(db: Snapshot, ids: Collection[UUID]) -> list[Entry]:
     """Some customers by their ids, in no order; those that the directory does not have are left out."""
     subjects = [f"{_PREFIX}{id_}" for id_ in ids]
     rows = db.execute(sa.select(*_columns()).where(_registered(), customers.c.customer.in_(subjects))).all()
-    return [Entry(**_entry(row, {})) for row in rows]
+    return [Entry(**_entry(_id(row.customer), row, None, None)) for row in rows]
 
 
 def count(db: Snapshot, q: str, kind: KindFilter | None) -> int:
@@ -141,31 +164,32 @@ def _matching(q: str, kind: KindFilter | None) -> list[sa.ColumnElement[bool]]:
 def _columns() -> list[sa.ColumnElement[Any]]:
     c = customers.c
     facts = [c.customer, c.name, c.kind, c.country, c.internal, c.aliases, c.points, c.address, c.told]
-    return [*facts, c.registered_at, c.sort_key, c.last_contact, c.version]
+    return [*facts, c.registered_at, c.sort_key, c.version]
 
 
-def _entry(row: Any, last_orders: dict[str, int]) -> dict[str, Any]:
+def _entry(id_: UUID, row: Row | sa.Row[Any], last_order: int | None, last_contact: int | None) -> dict[str, Any]:
     return {
-        "id": UUID(row.customer.removeprefix(_PREFIX)),
+        "id": id_,
         "name": row.name,
         "alias": row.aliases[0] if row.aliases else None,
         "kind": row.kind,
         "internal": row.internal,
         "country": row.country,
         "version": row.version,
-        "last_contact": row.last_contact,
-        "last_order": last_orders.get(row.customer),
+        "last_contact": last_contact,
+        "last_order": last_order,
     }
 
 
-def _first_order(db: Snapshot, subject: str) -> int | None:
-    c = order_days.c
-    query = sa.select(sa.func.min(c.day)).where(c.customer == subject, c.orders > 0)
-    return db.execute(query).scalar_one_or_none()
+def _latest(db: Snapshot, days: Sum, subjects: Collection[str], as_of: int | None = None) -> dict[str, int]:
+    """The last day of some customers on which something stands, up to a day; without any they are left out."""
+    c, (what,) = days.c, days.adds
+    query = sa.select(c.customer, sa.func.max(c.day).label("last"))
+    query = query.where(c.customer.in_(subjects), getattr(c, what) > 0)
+    if as_of is not None:
+        query = query.where(c.day <= as_of)
+    return {row.customer: row.last for row in db.execute(query.group_by(c.customer))}
 
 
-def _last_orders(db: Snapshot, subjects: Collection[str]) -> dict[str, int]:
-    c = order_days.c
-    last = sa.func.max(c.day).label("last")
-    query = sa.select(c.customer, last).where(c.customer.in_(subjects), c.orders > 0).group_by(c.customer)
-    return {row.customer: row.last for row in db.execute(query)}
+def _id(subject: str) -> UUID:
+    return UUID(subject.removeprefix(_PREFIX))

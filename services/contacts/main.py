@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.contacts import api, card_page, directory, naming, pages, picker, reactions, register_page, standing_api
+from services.contacts import (
+    api,
+    card_api,
+    card_edits,
+    card_page,
+    changes_page,
+    directory,
+    naming,
+    pages,
+    picker,
+    reactions,
+    register_page,
+    standing_api,
+)
 from shared.service import Service
 
 SERVICE = Service(
@@ -14,10 +27,13 @@ SERVICE = Service(
     routers=(
         standing_api.router,
         api.router,
+        card_api.router,
         pages.router,
         picker.router,
         naming.router,
         register_page.router,
+        changes_page.router,
+        card_edits.router,
         card_page.router,
     ),
     templates=Path(__file__).parent / "templates",

@@ -10,16 +10,17 @@ from starlette.responses import Response
 
 from services.interactions import changing, interactions
 from services.interactions.changing import answers
-from services.interactions.filters import KindFilter
+from services.interactions.filters import KindFilter, LineFilter
 from services.interactions.interaction import CorrectInteraction, NewInteraction
 from services.interactions.interactions import InteractionDetail, InteractionSummary
-from services.interactions.timeline import family
+from services.interactions.timeline import Between, Line, family, of_customer
 from shared.errors import Refused
 from shared.web import command_route
 from shared.web.bodies import Sent
 from shared.web.commands import Accepted, Asked, Expected, etag
 from shared.web.cursors import Cursor, Limit, encode
 from shared.web.guard import may
+from shared.web.past import AskedPast
 from shared.web.serving import Here, read
 from shared.web.tokens import After
 
@@ -30,6 +31,13 @@ class InteractionPage(BaseModel):
     """Interactions, newest first; `next` is the cursor of the next page."""
 
     interactions: list[InteractionSummary]
+    next: str | None
+
+
+class TimelinePage(BaseModel):
+    """What happened with a customer, newest first; `next` is the cursor of the next page."""
+
+    lines: list[Line]
     next: str | None
 
 
@@ -87,3 +95,26 @@ async def one_interaction(
         raise Refused("no such interaction", kind="missing")
     response.headers["ETag"] = etag(found.version)
     return found
+
+
+@router.get("/customers/{customer_id}/timeline")
+@may("signed_in")
+async def customer_timeline(
+    customer_id: UUID,
+    request: Request,
+    here: Here,
+    cursor: Cursor,
+    kind: LineFilter,
+    after: After,
+    past: AskedPast,
+    limit: Limit = 50,
+) -> TimelinePage:
+    """Everything that happened with a customer, newest first: as it is, or as of a day or a moment of recording."""
+    between = Between(past, timezone=here.log.timezone)
+    rows, place = await read(
+        request,
+        family,
+        lambda db: of_customer(db, customer_id, kind=kind, between=between, behind=cursor, limit=limit),
+        after=after,
+    )
+    return TimelinePage(lines=rows, next=encode(place) if place else None)

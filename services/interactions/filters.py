@@ -27,7 +27,9 @@ def _kind(
     return _one_of(KINDS, kind)
 
 
-def _line_kind(kind: str | None = None) -> LineKind | None:
+def _line_kind(
+    kind: Annotated[str | None, Query(description=_ABOUT, json_schema_extra={"enum": [*LINE_KINDS]})] = None,
+) -> LineKind | None:
     return _one_of(LINE_KINDS, kind)
 
 

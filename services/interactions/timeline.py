@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from services.contacts.events import SubjectErased
+from services.interactions.events import InteractionCorrected
 from services.interactions.interactions import interactions
 from services.interactions.lines import LINE_KINDS, LineKind, lines
 from services.interactions.names import names
+from shared.past import NOW, Past
 from shared.projections import Family, Snapshot
 from shared.web.cursors import Place
 
@@ -38,15 +41,43 @@ class Line:
     corrected: bool
 
 
+@dataclass(frozen=True)
+class Between:
+    """Which lines are seen: those up to a point, without those that were there at an earlier one.
+
+    Attributes:
+        until: The point.
+        after: The earlier point, None for the beginning.
+        timezone: The zone of business days, for lines that have none of their own.
+    """
+
+    until: Past = NOW
+    after: Past | None = None
+    timezone: str = "UTC"
+
+    def conditions(self, c: Any) -> Iterator[sa.ColumnElement[bool]]:
+        """What holds of every line that is seen."""
+        yield _there(c, self.until, self.timezone)
+        if self.after is not None:
+            yield sa.not_(_there(c, self.after, self.timezone))
+
+
+ALL: Final = Between()
+
+
 def of_customer(
-    db: Snapshot, customer_id: UUID, *, kind: LineKind | None = None, behind: Place | None = None, limit: int = 20
+    db: Snapshot,
+    customer_id: UUID,
+    *,
+    kind: LineKind | None = None,
+    between: Between = ALL,
+    behind: Place | None = None,
+    limit: int = 20,
 ) -> tuple[list[Line], Place | None]:
     """A customer's lines, newest first, and where the next part begins."""
     c = lines.c
-    # Of an interaction, every event but the first is a correction of those before.
-    stands = sa.select(interactions.c.version).where(interactions.c.stream == c.stream).scalar_subquery()
-    query = sa.select(*c.columns.values(), sa.func.coalesce(stands > c.version, sa.false()).label("corrected"))
-    query = query.where(c.customer == f"customer-{customer_id}")
+    query = sa.select(*c.columns.values(), _corrected(between).label("corrected"))
+    query = query.where(c.customer == f"customer-{customer_id}", *between.conditions(c))
     if kind is not None:
         query = query.where(c.kind == kind)
     if behind is not None:
@@ -57,16 +88,43 @@ def of_customer(
     return [_shown(row) for row in page], behind_last
 
 
-def counts(db: Snapshot, customer_id: UUID) -> dict[LineKind, int]:
+def counts(db: Snapshot, customer_id: UUID, between: Between = ALL) -> dict[LineKind, int]:
     """How many lines a customer has of each kind; kinds without lines are left out."""
     c = lines.c
     query = (
         sa.select(c.kind, sa.func.count(c.event).label("lines"))
-        .where(c.customer == f"customer-{customer_id}")
+        .where(c.customer == f"customer-{customer_id}", *between.conditions(c))
         .group_by(c.kind)
     )
     found: dict[str, int] = {row.kind: row.lines for row in db.execute(query)}
     return {kind: found[kind] for kind in LINE_KINDS if kind in found}
+
+
+def _there(c: Any, past: Past, timezone: str) -> sa.ColumnElement[bool]:
+    """Whether a line was there at a point."""
+    conditions: list[sa.ColumnElement[bool]] = [sa.true()]
+    if past.known_at is not None:
+        conditions.append(c.position <= past.known_at)
+    if past.as_of is not None:
+        # Stored instants are all of one form, so that their order is that of their texts.
+        conditions.append(sa.case((c.day.is_(None), c.occurred_at < past.end(timezone)), else_=c.day <= past.as_of))
+    return sa.and_(*conditions)
+
+
+def _corrected(between: Between) -> sa.ColumnElement[bool]:
+    """Whether a correction of a line is known: of an interaction, every event but the first corrects those before."""
+    c = lines.c
+    if between.until == NOW:
+        stands = sa.select(interactions.c.version).where(interactions.c.stream == c.stream).scalar_subquery()
+        return sa.func.coalesce(stands > c.version, sa.false())
+    later = sa.table(lines.name, *(sa.column(each.name, each.type) for each in c.columns.values())).alias("later")
+    return sa.exists().where(
+        later.c.customer == c.customer,
+        later.c.stream == c.stream,
+        later.c.version > c.version,
+        later.c.type == InteractionCorrected.type,
+        _there(later.c, between.until, between.timezone),
+    )
 
 
 def _shown(row: sa.Row[Any]) -> Line:
