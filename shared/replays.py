@@ -157,7 +157,7 @@ class Replays:
             crashpoint("swap.still")
             self._models.catalog.activate(family, entry, among=among)
             crashpoint("swap.flipped")
-            self._models.turn(self._models.entries())
+            self._models.turn([replace(entry, status=Status.ACTIVE)])
             candidate.rebuilding(now=False)
             return time.perf_counter() - began
 

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 from services.analytics import closer, standing
 from services.analytics.closer import Closer
 from services.analytics.main import SERVICE
+from services.analytics.purchase_days import family as purchases
 from services.contacts.events import CustomersMerged, SubjectErased
 from services.portal.order import CancelOrder, PlaceOrder, order
 from shared.clock import date_of, day_number
@@ -98,8 +99,9 @@ class Shop:
         return [self.log.codec.decode(recorded) for recorded in history.events]
 
     async def caught_up(self) -> None:
-        """Let the read models of the day closes reach the head."""
-        await self.models.reached(standing.family, await self.log.store.position())
+        """Let the read models reach the head."""
+        for each in (purchases, standing.family):
+            await self.models.reached(each, await self.log.store.position())
 
     async def _happens(self, event: Event) -> None:
         stream = event.subject("")

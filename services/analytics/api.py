@@ -11,22 +11,25 @@ from fastapi import Path, Request
 from pydantic import BaseModel, Field
 
 from services.analytics import base as bases
+from services.analytics import evidence
 from services.analytics.base import Base
 from services.analytics.kept import kept
+from services.analytics.known import known
 from services.analytics.loyalty import Letter, Segment
 from services.analytics.population import population
-from services.analytics.profile import Profile, find, profile
+from services.analytics.profile import Profile, check_currency, check_source, find, profile, referred
 from services.analytics.purchase_days import family
 from services.analytics.question import Asked
 from services.analytics.regularity import regularity
 from services.analytics.rhythm import Rhythm
-from services.analytics.scope import scope
+from services.analytics.scope import Question, scope
 from services.analytics.scoring import Scoring, scoring
 from services.analytics.value import LAPSES
 from shared.clock import date_of
 from shared.projections import Snapshot
 from shared.web import guard
 from shared.web.guard import may
+from shared.web.past import KnownAt
 from shared.web.serving import Here, read
 
 router = guard.router(prefix="/api/v1", tags=["analytics"])
@@ -75,6 +78,11 @@ class Customer(BaseModel):
     expected: float | None = Field(None, description="Purchase days to expect within `horizon` days.")
     value_minor: int | None = Field(None, description="Revenue to expect in a year, discounted.")
     model: str | None = Field(None, description="What active, lapse, expected and value were made with.")
+    known_at: int | None = Field(
+        None,
+        description="The position up to which the log counted. Scores and forecasts are null then: they hold a"
+        " customer against all others, which are not kept by what was known of them.",
+    )
 
 
 class Rfm(BaseModel):
@@ -104,8 +112,11 @@ async def customer(
     here: Here,
     question: Asked,
     reference: Annotated[str, Path(description="An id, or an alias such as cdnow:1516.", max_length=200)],
+    known_at: KnownAt,
 ) -> Customer:
-    """Show the rhythm and the standing of one customer."""
+    """Show the rhythm and the standing of one customer; with `known_at` the rhythm as far as it was known by then."""
+    if known_at is not None:
+        return await _known(request, reference, question, known_at)
     answers = kept(here.models)
 
     def answer(db: Snapshot) -> Customer:
@@ -133,9 +144,21 @@ async def rfm(request: Request, here: Here, question: Asked) -> Rfm:
     )
 
 
-def _customer(found: Profile, scored: Scoring) -> Customer:
+async def _known(request: Request, reference: str, question: Question, position: int) -> Customer:
+    def asked(db: Snapshot) -> UUID:
+        found = referred(db, reference)
+        check_source(db, found, question)
+        return found
+
+    customer = await read(request, family, asked)
+    seen = await read(request, evidence.family, lambda db: known(db, customer, question, position))
+    check_currency(seen.profile, question)
+    return _customer(seen.profile, None).model_copy(update={"known_at": position})
+
+
+def _customer(found: Profile, scored: Scoring | None) -> Customer:
     rhythm, standing = found.rhythm, found.standing
-    place = scored.place.get(f"customer-{found.customer}")
+    place = None if scored is None else scored.place.get(f"customer-{found.customer}")
     return Customer(
         customer=found.customer,
         as_of=date_of(rhythm.as_of),
@@ -155,12 +178,12 @@ def _customer(found: Profile, scored: Scoring) -> Customer:
         last=_date(rhythm.last),
         gross_minor=found.gross,
         net_minor=found.net,
-        **({} if place is None else _scores(scored, place, rhythm)),
+        **({} if scored is None or place is None else _scores(scored, place, rhythm)),
     )
 
 
 def _scores(scored: Scoring, place: int, rhythm: Rhythm) -> dict[str, Any]:
-    waiting, k = scored.waiting, scored.models.wheat_k
+    waiting, k = scored.waiting, scored.timing.wheat_k
     even = regularity(rhythm.intervals, k or 1)
     due = None
     if waiting is not None and rhythm.last is not None:
@@ -176,7 +199,7 @@ def _scores(scored: Scoring, place: int, rhythm: Rhythm) -> dict[str, Any]:
         return scores
     return scores | {
         "active": float(scored.active[place]),
-        "horizon": scored.models.horizon,
+        "horizon": scored.horizon,
         "lapse": LAPSES[scored.lapse[place]].value,
         "expected": float(scored.expected[place]),
         "value_minor": None if scored.value is None else round(float(scored.value[place])),

@@ -11,7 +11,8 @@ from services.analytics.day_close import Said, dues, lapses, moves
 from services.analytics.events import CurrencyClosed, DayClosed, ModelFitted, ModelRejected, ScoreRevised
 from services.analytics.histories import Histories, histories
 from services.analytics.identity import merges
-from services.analytics.refit import BUYING, INTERVALS, buying_of, refit, waiting_of
+from services.analytics.model_versions import in_use
+from services.analytics.refit import BUYING, INTERVALS, model_of, refit
 from services.analytics.revising import Earlier, Revised, revisions
 from services.analytics.scope import Question, currencies, scope
 from services.analytics.stand import Stand, subject_of
@@ -57,9 +58,9 @@ class Book:
         yield from moves(stand, self.said, self.absorbed)
         if buying := self.in_use.get(BUYING):
             horizon = lapse_horizon(counted(stand.histories).intervals.median)
-            yield from lapses(stand, self.said, buying_of(buying), horizon, buying.version)
+            yield from lapses(stand, self.said, model_of(buying), horizon, buying.version)
         if waiting := self.in_use.get(INTERVALS):
-            yield from dues(stand, self.said, waiting_of(waiting), waiting.version)
+            yield from dues(stand, self.said, model_of(waiting), waiting.version)
 
     def closed(self) -> CurrencyClosed:
         """Its figures once all is said."""
@@ -82,22 +83,25 @@ def opened(purchases: Snapshot, standing: Snapshot, day: int, heard: Sequence[Ev
     bought = currencies(purchases, as_of=day)
     absorbed = merges(purchases).into
     every = sorted({*bought, *registry.currencies_said(standing)})
-    return [
-        _opened(_histories(purchases, currency, day), standing, currency, day, heard, absorbed) for currency in every
-    ]
+    return [_opened(purchases, standing, currency, day, heard, absorbed) for currency in every]
 
 
 def _opened(
-    some: Histories, standing: Snapshot, currency: str, day: int, heard: Sequence[Event], absorbed: Mapping[str, str]
+    purchases: Snapshot,
+    standing: Snapshot,
+    currency: str,
+    day: int,
+    heard: Sequence[Event],
+    absorbed: Mapping[str, str],
 ) -> Book:
     mine = [event for event in heard if getattr(event, "currency", None) == currency]
     fitted = {event.model: event for event in mine if isinstance(event, ModelFitted)}
     earlier = registry.earlier(standing, currency, day)
     return Book(
-        stand=Stand(day, currency, some),
+        stand=Stand(day, currency, _histories(purchases, currency, day)),
         said=registry.said(standing, currency).after(mine),
         earlier=replace(earlier, revised=[*earlier.revised, *_revised(mine)]),
-        in_use=registry.in_use(standing, currency, day) | fitted,
+        in_use={**in_use(purchases, currency, day), **fitted},
         judged={event.model for event in mine if isinstance(event, ModelFitted | ModelRejected)},
         absorbed=absorbed,
     )

@@ -16,7 +16,7 @@ from typing import Any, Final, Never, cast
 from uuid import uuid5
 from zoneinfo import ZoneInfo
 
-from services.analytics import books, registry, standing
+from services.analytics import books, model_versions, registry, standing
 from services.analytics.events import DayClosed
 from services.analytics.purchase_days import family as purchases
 from shared.backoff import Backoff
@@ -142,8 +142,9 @@ class Closer:
             await self._models.reached(family, position, wait=_WAIT)
 
     def _first_open(self) -> int | None:
-        with self._models.read(standing.family) as db:
-            return registry.first_open(db)
+        with self._models.read(purchases) as bought, self._models.read(standing.family) as said:
+            moved = registry.first_open(said)
+            return model_versions.first_fit(bought) if moved is None else moved
 
     async def _installed(self) -> int:
         """The business day on which the first event was recorded."""

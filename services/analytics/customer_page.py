@@ -11,14 +11,15 @@ from uuid import UUID
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from services.analytics import registry, standing
+from services.analytics import known_page
 from services.analytics.dashboard import settled
 from services.analytics.explain import Explanation, Score, explain
 from services.analytics.figures import Figure, rhythm_figure
 from services.analytics.fitting import Flag
 from services.analytics.identity import merges
 from services.analytics.kept import Kept, kept
-from services.analytics.profile import Profile, find, profiles
+from services.analytics.passages import passages
+from services.analytics.profile import Profile, find, profiles, referred
 from services.analytics.purchase_days import family
 from services.analytics.question import Viewed, remember, today
 from services.analytics.regularity import regularity
@@ -33,6 +34,7 @@ from shared.web import guard
 from shared.web.freshness import freshness
 from shared.web.guard import may
 from shared.web.i18n import N_
+from shared.web.past import KnownAt
 from shared.web.serving import Frame, Here, ask
 
 router = guard.router(include_in_schema=False)
@@ -120,8 +122,16 @@ def sight(db: Snapshot, answers: Kept, customer: UUID, question: Question) -> Si
 
 @router.get("/customers/{reference}")
 @may("analyst", "manager", "specialist")
-async def customer(request: Request, here: Here, frame: Frame, viewed: Viewed, reference: str) -> Response:
-    """All scores of one customer; aliases and whoever was absorbed lead to the one who counts."""
+async def customer(
+    request: Request, here: Here, frame: Frame, viewed: Viewed, reference: str, known_at: KnownAt
+) -> Response:
+    """All scores of one customer; aliases and whoever was absorbed lead to the one who counts.
+
+    With `known_at` the purchases as far as they were known by then.
+    """
+    if known_at is not None:
+        id_ = await ask(here, family, lambda db: referred(db, reference))
+        return await known_page.page(request, here, frame, id_, viewed, known_at)
     answers, reader = kept(here.models), Reader.of(request)
     fresh = await freshness(request, family)
 
@@ -133,16 +143,12 @@ async def customer(request: Request, here: Here, frame: Frame, viewed: Viewed, r
     if str(seen.customer) != reference:
         query = request.url.query
         return RedirectResponse(f"{PATH}/{seen.customer}{'?' if query else ''}{query}", 307)
-    moves = await ask(
-        here,
-        standing.family,
-        lambda db: registry.path(db, seen.members, seen.profile.currency or "", viewed.as_of),
-    )
+    moves = await passages(here, seen.members, seen.profile.currency or "", viewed.as_of, reader)
     answer = frame.page(
         request,
         "analytics/customer.html",
         seen=seen,
-        moves=moves[::-1],
+        passages=moves,
         currencies=_currencies(seen),
         as_of=date_of(viewed.as_of),
         is_today=viewed.as_of == today(here),
@@ -180,7 +186,7 @@ def said_of(seen: Sight, found: Explanation, reader: Reader) -> str:
 
 def _said(seen: Sight, reader: Reader) -> dict[str, Any]:
     rhythm = seen.profile.rhythm
-    base = seen.scored.models.wheat_k
+    base = seen.scored.timing.wheat_k
     even = None if base is None else regularity(rhythm.intervals, base)
     figure: Figure = rhythm_figure(seen.profile, reader, seen.opened(Score.DUE))
     return {

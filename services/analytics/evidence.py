@@ -11,17 +11,22 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from services.contacts.events import SubjectErased
+from services.contacts.events import CustomersMerged, CustomersUnmerged, SubjectErased
 from services.portal.events import CreditIssued, OrderCancelled, OrderPlaced, OrderRefunded
 from shared.envelope import Recorded
 from shared.projections import Document, EventId, Family, Snapshot
 
 MOST: Final = 500
+READERS: Final = frozenset({"operator", "privacy_officer", "analyst", "admin"})
+"""The roles that may read the events themselves."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One event that counts on a purchase day: `day` is the day it counts on, `amount_minor` what it adds there."""
+    """One event that counts on a purchase day: `day` is the day it counts on, `amount_minor` what it adds there.
+
+    `refunded_minor` is what had been refunded of an order that was cancelled: its cancellation takes that back too.
+    """
 
     customer: str = ""
     day: int = 0
@@ -30,6 +35,7 @@ class Fact:
     currency: str = ""
     amount_minor: int = 0
     number: str = ""
+    refunded_minor: int = 0
 
 
 facts = Document("facts", Fact, key=EventId("event"), about="customer", indexes=(("customer", "day"),))
@@ -42,7 +48,8 @@ def _(_row: Fact, event: OrderPlaced, at: Recorded) -> Fact:
 
 @facts.on(OrderCancelled)
 def _(_row: Fact, event: OrderCancelled, at: Recorded) -> Fact:
-    return Fact(at.subject, event.order_day, at.position, "cancelled", event.currency, -event.total_minor)
+    day, amount, refunded = event.order_day, -event.total_minor, event.refunded_minor
+    return Fact(at.subject, day, at.position, "cancelled", event.currency, amount, refunded_minor=refunded)
 
 
 @facts.on(OrderRefunded)
@@ -55,7 +62,29 @@ def _(_row: Fact, event: CreditIssued, at: Recorded) -> Fact:
     return Fact(at.subject, event.business_day, at.position, "credited", event.currency, -event.total_minor)
 
 
-family = Family("evidence", version=1, tables=(facts,), forgets=SubjectErased)
+@dataclass(frozen=True)
+class Merger:
+    """A customer was absorbed by the event at a position, or counts for itself again where the survivor is empty."""
+
+    customer: str = ""
+    survivor: str = ""
+    position: int = 0
+
+
+mergers = Document("mergers", Merger, key=EventId("event"), about="customer", indexes=("position",))
+
+
+@mergers.on(CustomersMerged)
+def _(_row: Merger, event: CustomersMerged, at: Recorded) -> Merger:
+    return Merger(at.subject, f"customer-{event.survivor_id}", at.position)
+
+
+@mergers.on(CustomersUnmerged)
+def _(_row: Merger, _event: CustomersUnmerged, at: Recorded) -> Merger:
+    return Merger(at.subject, "", at.position)
+
+
+family = Family("evidence", version=2, tables=(facts, mergers), forgets=SubjectErased)
 """The events behind the figures of single customers."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -12,6 +12,7 @@ import numpy as np
 
 from services.analytics.loyalty import Letter
 from services.analytics.models import Backtest
+from services.analytics.refit import BUYING, INTERVALS, SPENDING
 from services.analytics.scoring import TERMS, Scoring
 from services.analytics.value import LAPSES
 from shared.clock import date_of
@@ -55,11 +56,12 @@ class Explanation:
     Attributes:
         score: Which one.
         value: What it is.
-        model: The model it was made with, by name and the day of its fit; None where it is counted.
+        model: The models it was made with, by their versions; None where it is counted.
         inputs: What went in of this customer.
         population: What it was held against.
         contributions: Parts that add up to the value, where it has such parts.
         backtest: What the same model would have foretold of the recent past.
+        model_events: Positions of the events that published the models; none of those fitted for the question.
     """
 
     score: Score
@@ -69,6 +71,7 @@ class Explanation:
     population: Mapping[str, Any]
     contributions: tuple[tuple[str, float], ...] = ()
     backtest: Mapping[str, Any] | None = None
+    model_events: tuple[int, ...] = ()
 
     @property
     def definition(self) -> str:
@@ -150,14 +153,14 @@ def _modelled(scoring: Scoring, place: int, score: Score) -> Explanation:
     if model is None or active is None or expected is None:
         raise _too_little(scoring.verdict.flags)
     alive = float(model.alive(scoring.counts)[place])
-    inputs = {**_inputs(scoring, place), "horizon_days": scoring.models.horizon, "alive": alive}
+    inputs = {**_inputs(scoring, place), "horizon_days": scoring.horizon, "alive": alive}
     column = expected if score is Score.EXPECTED else active
     population = {"n": scoring.verdict.n, "median": float(np.median(column)), **_parameters(scoring)}
     value: float | str = float(column[place])
     if score is Score.LAPSE and scoring.lapse is not None:
         inputs["risk"] = 1 - float(active[place])
         value = LAPSES[scoring.lapse[place]].value
-    return Explanation(score, value, scoring.model_name, inputs, population, (), backtest_facts(scoring.backtest))
+    return _made_with(scoring, (BUYING,), Explanation(score, value, None, inputs, population))
 
 
 def _value(scoring: Scoring, place: int, score: Score) -> Explanation:
@@ -172,9 +175,8 @@ def _value(scoring: Scoring, place: int, score: Score) -> Explanation:
         **_parameters(scoring),
         "spending": {"p": spending.p, "q": spending.q, "v": spending.v},
     }
-    model = f"{scoring.model_name}, gamma_gamma-{date_of(scoring.models.as_of)}"
-    told = backtest_facts(scoring.backtest)
-    return Explanation(score, round(float(value[place])), model, inputs, population, (), told)
+    opened = Explanation(score, round(float(value[place])), None, inputs, population)
+    return _made_with(scoring, (BUYING, SPENDING), opened)
 
 
 def _due(scoring: Scoring, place: int, score: Score) -> Explanation:
@@ -194,8 +196,15 @@ def _due(scoring: Scoring, place: int, score: Score) -> Explanation:
         "shorter": due.shorter,
     }
     population = {"n": scoring.models.waiting.n, "timing": {"k": model.k, "r": model.r, "alpha": model.alpha}}
-    name = f"gamma_intervals-{date_of(scoring.models.as_of)}"
-    return Explanation(score, date_of(due.day), name, inputs, population)
+    return _made_with(scoring, (INTERVALS,), Explanation(score, date_of(due.day), None, inputs, population))
+
+
+def _made_with(scoring: Scoring, names: tuple[str, ...], opened: Explanation) -> Explanation:
+    """The explanation with the models behind it, and with the backtest of the one of buying."""
+    models = scoring.models
+    told = backtest_facts(models.backtest) if BUYING in names else None
+    versions = ", ".join(map(models.name, names))
+    return replace(opened, model=versions, model_events=models.events(*names), backtest=told)
 
 
 def _parameters(scoring: Scoring) -> dict[str, Any]:

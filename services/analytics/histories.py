@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Self
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from services.analytics.identity import merges, of_source
+from services.analytics.categories import categories
+from services.analytics.identity import Merges, identity, merges, of_source
 from services.analytics.purchase_days import EVERYBODY, days, product_days
 from services.analytics.scope import Scope
 from shared.projections import Snapshot
@@ -137,17 +139,41 @@ class Histories:
 def histories(db: Snapshot, scope: Scope) -> Histories:
     """The histories within a scope."""
     c = days.c
-    query = sa.select(c.customer, sa.literal(""), c.day, c.orders, c.gross, c.refunds + c.credit)
+    query = sa.select(c.customer, c.day, c.orders, c.gross, c.refunds + c.credit)
     query = query.where(c.day <= scope.as_of)
     return _read(db, query if scope.only is None else query.where(c.currency == scope.only), scope)
 
 
-def product_histories(db: Snapshot, scope: Scope, product: str | None = None) -> Histories:
-    """The histories of customers with one product, or with each product for itself: see `parts` for their names."""
-    c = product_days.c
-    what = sa.literal("") if product is not None else _BETWEEN + c.source + _BETWEEN + c.product
-    query = sa.select(c.customer, what, c.day, c.lines, c.gross, sa.literal(0)).where(c.day <= scope.as_of)
-    return _read(db, query if product is None else query.where(c.product == product), scope)
+def product_histories(db: Snapshot, scope: Scope, product: str | None = None, category: str | None = None) -> Histories:
+    """The histories of customers with one product, or with any of one category."""
+    c, k = product_days.c, categories.c
+    query = sa.select(c.customer, c.day, c.lines, c.gross, sa.literal(0)).where(c.day <= scope.as_of)
+    if product is not None:
+        query = query.where(c.product == product)
+    if category is not None:
+        query = query.where(k.category == category, k.source == c.source, k.product == c.product)
+    return _read(db, query, scope)
+
+
+def repeat_histories(db: Snapshot, scope: Scope) -> Histories:
+    """The days on which customers bought the same product, each for itself, where that was more than one.
+
+    See `parts` for their names. What was bought once, most of it, has no interval and does not leave the database.
+    """
+    c, k, merged = product_days.c, identity.c, merges(db)
+    what = _BETWEEN + c.source + _BETWEEN + c.product
+    query = sa.select(c.customer, what, sa.func.aggregate_strings(sa.cast(c.day, sa.Text), ","))
+    query = query.where(c.day <= scope.as_of, c.lines > 0).group_by(c.customer, c.source, c.product)
+    moved = sa.union(sa.select(k.customer).where(k.survivor != ""), sa.select(k.survivor))
+    rows = _of_scope(db, query.having(sa.or_(sa.func.count() > 1, c.customer.in_(moved))), scope, merged)
+    if not rows:
+        return Histories.of([], ((), (), (), ()))
+    whose, bought, texts = zip(*rows, strict=True)
+    several = [text.split(",") for text in texts]
+    names = map(str.__add__, map(merged.survivor, whose), bought)
+    each = [name for name, some in zip(names, several, strict=True) for _ in some]
+    day = np.array([int(day) for some in several for day in some], np.int64)
+    return Histories.of(each, (day, np.ones_like(day), np.zeros_like(day), np.zeros_like(day)))
 
 
 def parts(name: str) -> tuple[str, str, str]:
@@ -157,15 +183,18 @@ def parts(name: str) -> tuple[str, str, str]:
 
 
 def _read(db: Snapshot, query: sa.Select[Any], scope: Scope) -> Histories:
-    customer = query.selected_columns[0]
     merged = merges(db)
-    if merged.into and scope.source != EVERYBODY:
-        known = {merged.survivor(subject) for (subject,) in db.execute(of_source(scope.source))}
-    else:
-        known = None
-        query = query.where(*scope.customers(customer))
-    rows = [row for row in db.execute(query).all() if known is None or merged.survivor(row[0]) in known]
+    rows = _of_scope(db, query, scope, merged)
     if not rows:
         return Histories.of([], ((), (), (), ()))
-    whose, what, day, orders, gross, back = zip(*rows, strict=True)
-    return Histories.of(list(map(str.__add__, map(merged.survivor, whose), what)), (day, orders, gross, back))
+    whose, day, orders, gross, back = zip(*rows, strict=True)
+    survivors = map(merged.survivor, whose) if merged.into else whose
+    return Histories.of(list(survivors), (day, orders, gross, back))
+
+
+def _of_scope(db: Snapshot, query: sa.Select[Any], scope: Scope, merged: Merges) -> Sequence[sa.Row[Any]]:
+    """The rows of the customers of a scope; the first column of the query is the customer."""
+    if not merged.into or scope.source == EVERYBODY:
+        return db.execute(query.where(*scope.customers(query.selected_columns[0]))).all()
+    known = {merged.survivor(subject) for (subject,) in db.execute(of_source(scope.source))}
+    return [row for row in db.execute(query).all() if merged.survivor(row[0]) in known]

@@ -83,13 +83,16 @@ class Explained(BaseModel):
     score: Score
     value: float | int | str | date | None
     as_of: date
-    model: str | None
+    model: str | None = Field(description='By version; "(ad hoc)" was fitted for this question.')
     definition: str
     inputs: dict[str, Any]
     population: dict[str, Any]
     contributions: list[dict[str, str | float]]
     backtest: dict[str, Any] | None
     events: list[int] = Field(description="Positions, newest first.")
+    model_events: list[int] = Field(
+        description="Positions of the events that published its models; none of a model fitted for the question."
+    )
 
 
 @router.get("/portfolio")
@@ -194,6 +197,7 @@ async def explanation(
         contributions=[{"name": name, "points": points} for name, points in found.contributions],
         backtest=None if found.backtest is None else dict(found.backtest),
         events=[fact.position for fact in facts],
+        model_events=list(found.model_events),
     )
 
 

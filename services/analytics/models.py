@@ -15,11 +15,9 @@ from services.analytics.histories import Bought, Histories
 from services.analytics.intervals import Intervals
 from services.analytics.spending import Baskets, Spending
 from services.analytics.timing import counted, foretold, log_sum
-from services.analytics.value import lapse_horizon
 from services.analytics.waiting import Waiting
 
 _REGULARITIES: Final = (1, 2, 3, 4)
-_HOLDS_WITHIN: Final = 0.02
 
 
 def counts_of(bought: Bought, as_of: int, unit: float = WEEK) -> Counts:
@@ -53,38 +51,23 @@ class Backtest:
 
 @dataclass(frozen=True)
 class Models:
-    """All models of one base on one day.
+    """All models of one base on one day, fitted for one question.
 
     Attributes:
-        as_of: The day up to which purchases count.
-        unit: Days in the unit of time of the buying models.
-        minor: Minor units in the unit of money of the spending model.
         n: Customers with a purchase.
-        purchase_days: Their purchase days, all together.
         bg: BG/NBD.
-        mbg: MBG/NBD: the one that scores are made with.
+        mbg: MBG/NBD: the kind that scores are made with.
         spending: Gamma-gamma.
         waiting: Gamma intervals.
         wheat_k: Regularity of the base; None with fewer than two customers with two intervals.
-        horizon: Days that a chance to be active looks ahead.
     """
 
-    as_of: int
-    unit: float
-    minor: int
     n: int
-    purchase_days: int
     bg: Fit[Buying]
     mbg: Fit[Buying]
     spending: Fit[Spending]
     waiting: Fit[Waiting]
     wheat_k: float | None
-    horizon: int
-
-    def hold(self, some: Histories) -> bool:
-        """Whether there are, within a fiftieth, as many customers and purchase days as when they were fitted."""
-        counts = ((len(some.bought.who), self.n), (len(some.purchases), self.purchase_days))
-        return all(abs(now - then) <= _HOLDS_WITHIN * then for now, then in counts)
 
     @property
     def flags(self) -> list[str]:
@@ -95,22 +78,17 @@ class Models:
 
 
 def fitted(some: Histories, as_of: int, *, minor: int = 100, unit: float = WEEK, guard: bool = True) -> Models:
-    """Fit the models that scores are made with to histories up to a day, that day included."""
+    """Fit the models to histories up to a day, that day included."""
     some = some.until(as_of)
     bought, timing = some.bought, counted(some)
     counts = _grouped(bought, timing.intervals, as_of, unit)
     return Models(
-        as_of=as_of,
-        unit=unit,
-        minor=minor,
         n=len(bought.who),
-        purchase_days=len(some.purchases),
         bg=buying_fit.fit(counts, m=0, guard=guard),
         mbg=buying_fit.fit(counts, m=1, guard=guard),
         spending=spending.fit(baskets_of(bought, minor)),
         waiting=foretold(some),
         wheat_k=timing.wheat_k,
-        horizon=lapse_horizon(timing.intervals.median),
     )
 
 

@@ -89,16 +89,16 @@ async def models(
         if until is not None:
             told = {name: backtest(fit, some, question.as_of, until, _DAYS[unit]) for name, fit in named.items()}
         even = regular(some, question.as_of, unit=_DAYS[unit], guard=guarded)
-        return _models(found, even, told)
+        return _models(question.as_of, found, even, told)
 
     return await read(request, family, answer)
 
 
-def _models(found: Models, even: Fit[Buying], told: dict[str, Backtest | None]) -> ModelsFound:
+def _models(as_of: int, found: Models, even: Fit[Buying], told: dict[str, Backtest | None]) -> ModelsFound:
     spending = found.spending.model
     return ModelsFound(
         n=found.n,
-        as_of=date_of(found.as_of),
+        as_of=date_of(as_of),
         bg_nbd=BuyingFound(**_parameters(found.bg)),
         mbg_nbd=BuyingFound(**_parameters(found.mbg)),
         cnbd=RegularFound(k=even.model.k if even.model else None, **_parameters(even)),

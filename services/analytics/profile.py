@@ -57,7 +57,14 @@ class Profile:
 def find(db: Snapshot, reference: str) -> UUID:
     """The customer of an id or of an alias `source:outside-id`; of an absorbed one the survivor.
 
-    All ways to a customer lead through here.
+    Raises:
+        Refused: there is none.
+    """
+    return UUID(merges(db).survivor(f"{_PREFIX}{referred(db, reference)}").removeprefix(_PREFIX))
+
+
+def referred(db: Snapshot, reference: str) -> UUID:
+    """The very customer of an id or of an alias, whether it was absorbed or not. All ways to one lead through here.
 
     Raises:
         Refused: there is none.
@@ -66,7 +73,7 @@ def find(db: Snapshot, reference: str) -> UUID:
     found = _by_alias(db, source, outside_id) if colon else _by_id(db, reference)
     if found is None:
         raise Refused(f"there is no customer {reference!r}", field="customer", kind="missing")
-    return UUID(merges(db).survivor(f"{_PREFIX}{found}").removeprefix(_PREFIX))
+    return found
 
 
 def profile(db: Snapshot, answers: Kept, customer: UUID, question: Question) -> Profile:
@@ -75,13 +82,23 @@ def profile(db: Snapshot, answers: Kept, customer: UUID, question: Question) -> 
     Raises:
         Refused: the source does not know the customer, or the orders are in several currencies and none was chosen.
     """
+    check_source(db, customer, question)
+    found = profiles(db, answers, [customer], question)[customer]
+    check_currency(found, question)
+    return found
+
+
+def check_source(db: Snapshot, customer: UUID, question: Question) -> None:
+    """Refuse a source that does not know the customer."""
     if question.source is not None and question.source not in _sources(db, customer):
         raise Refused(f"{question.source!r} does not know this customer", field="source")
-    found = profiles(db, answers, [customer], question)[customer]
+
+
+def check_currency(found: Profile, question: Question) -> None:
+    """Refuse to choose a currency for somebody who orders in several."""
     if question.currency is None and len(found.currencies) > 1:
         names = ", ".join(sorted(found.currencies))
         raise Refused(f"choose a currency: this customer has orders in {names}", field="currency")
-    return found
 
 
 def profiles(db: Snapshot, answers: Kept, customers: Collection[UUID], question: Question) -> dict[UUID, Profile]:
@@ -108,9 +125,8 @@ def profiles(db: Snapshot, answers: Kept, customers: Collection[UUID], question:
     }
 
 
-def _profile(
-    customer: UUID, rows: Sequence[Any], question: Question, ranking: Callable[[str | None], Ranking]
-) -> Profile:
+def counted(customer: UUID, rows: Sequence[Any], question: Question) -> Profile:
+    """What the purchase days of one customer come to, without a standing among others."""
     orders: Counter[str] = Counter()
     for row in rows:
         orders[row.currency] += row.orders
@@ -121,19 +137,25 @@ def _profile(
     for row in mine:
         if row.orders > 0:
             gross[row.day] += row.gross
-    gross_on = tuple(sorted(gross.items()))
-    found = Profile(
+    return Profile(
         customer=customer,
         currency=currency,
         currencies=currencies,
         rhythm=Rhythm.of(((row.day, row.orders) for row in mine), question.as_of),
-        gross_on=gross_on,
+        gross_on=tuple(sorted(gross.items())),
         net=sum(row.gross - row.refunds - row.credit for row in mine),
     )
-    if not gross_on:
+
+
+def _profile(
+    customer: UUID, rows: Sequence[Any], question: Question, ranking: Callable[[str | None], Ranking]
+) -> Profile:
+    found = counted(customer, rows, question)
+    if not found.gross_on:
         return found
-    others = ranking(currency)
-    return replace(found, among=others.n, standing=others.place(gross_on[-1][0], len(gross_on), found.gross))
+    others = ranking(found.currency)
+    standing = others.place(found.gross_on[-1][0], len(found.gross_on), found.gross)
+    return replace(found, among=others.n, standing=standing)
 
 
 def _by_id(db: Snapshot, reference: str) -> UUID | None:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, Final
 
+from services.analytics.categories import categories
 from services.analytics.identity import identifiers, identity, known_by
+from services.analytics.model_versions import versions
 from services.analytics.rhythm import Rhythm
 from services.contacts.events import SubjectErased
 from services.portal.events import CreditIssued, OrderCancelled, OrderPlaced, OrderRefunded
@@ -154,8 +156,19 @@ def _turns(rhythm: Rhythm) -> Iterator[tuple[int, tuple[int, int], int, int]]:
 
 family = Family(
     "rhythm",
-    version=2,
-    tables=(known_by, identifiers, identity, days, product_days, base_days, interval_days, last_intervals),
+    version=3,
+    tables=(
+        known_by,
+        identifiers,
+        identity,
+        days,
+        product_days,
+        base_days,
+        interval_days,
+        last_intervals,
+        categories,
+        versions,
+    ),
     forgets=SubjectErased,
 )
-"""All that analytics reads: rhythm, loyalty and the base are questions to the same purchase days."""
+"""All that figures are made of: rhythm, loyalty, value and the base are questions to the same purchase days."""

@@ -24,6 +24,7 @@ BUYING: Final = "mbg_nbd"
 SPENDING: Final = "gamma_gamma"
 INTERVALS: Final = "gamma_intervals"
 _PARAMETERS: Final = {BUYING: ("r", "alpha", "a", "b"), SPENDING: ("p", "q", "v"), INTERVALS: ("k", "r", "alpha")}
+_MODELS: Final[Mapping[str, Callable[..., Any]]] = {BUYING: Buying, SPENDING: Spending, INTERVALS: Waiting}
 _WORSE: Final = 0.01
 """A fit whose log-likelihood per customer is by more than this below that of the model in use has lost its way."""
 
@@ -55,15 +56,9 @@ def refit(some: Histories, as_of: int, currency: str, in_use: InUse, judged: Col
             yield _judged(name, found, as_of, currency, in_use.get(name))
 
 
-def buying_of(event: ModelFitted) -> Buying:
-    """The model of purchases and dropout that was fitted."""
-    r, alpha, a, b = (event.parameters[name] for name in _PARAMETERS[BUYING])
-    return Buying(r, alpha, a, b)
-
-
-def waiting_of(event: ModelFitted) -> Waiting:
-    """The model of intervals that was fitted."""
-    return Waiting(**event.parameters)
+def model_of(event: ModelFitted) -> Any:
+    """The model that was fitted: Buying, Spending or Waiting."""
+    return _MODELS[event.model](*(event.parameters[name] for name in _PARAMETERS[event.model]))
 
 
 def _judged(name: str, found: _Found, as_of: int, currency: str, in_use: ModelFitted | None) -> Judged:
@@ -93,7 +88,7 @@ def _judged(name: str, found: _Found, as_of: int, currency: str, in_use: ModelFi
 def _buying(some: Histories, as_of: int, _currency: str, in_use: ModelFitted | None) -> _Found:
     bought = some.bought
     counts = Counts.grouped(bought.days - 1, bought.last - bought.first, as_of - bought.first)
-    before = buying_of(in_use) if in_use else None
+    before = model_of(in_use) if in_use else None
     horizon = lapse_horizon(counted(some).intervals.median)
     told = models.recent_backtest(some, as_of, horizon)
     fit = models.usable(buying_fit.fit(counts, before=before), told)
@@ -102,14 +97,14 @@ def _buying(some: Histories, as_of: int, _currency: str, in_use: ModelFitted | N
 
 def _spending(some: Histories, _as_of: int, currency: str, in_use: ModelFitted | None) -> _Found:
     baskets = models.baskets_of(some.bought, 10 ** get_currency_precision(currency))
-    before = Spending(**in_use.parameters) if in_use else None
+    before = model_of(in_use) if in_use else None
     return _Found(spending.fit(baskets), currency, before.log_likelihood(baskets.spenders()) if before else None)
 
 
 def _intervals(some: Histories, _as_of: int, _currency: str, in_use: ModelFitted | None) -> _Found:
     bought = some.bought
     gaps = Gaps.of(bought.days - 1, bought.last - bought.first, math.fsum(bought.log_intervals.tolist()))
-    before = waiting_of(in_use) if in_use else None
+    before = model_of(in_use) if in_use else None
     return _Found(waiting.fit(gaps), "day", before.log_likelihood(gaps) if before else None)
 
 

@@ -1,4 +1,4 @@
-"""The registry: what the day closes said, read back: models in use, who stands where, when that changed, which days."""
+"""The registry: what the day closes said, read back: who stands where, when that changed, and which days."""
 
 from __future__ import annotations
 
@@ -7,20 +7,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from services.analytics.day_close import Said, Stay
-from services.analytics.events import DayClosed, ModelFitted
+from services.analytics.events import DayClosed
 from services.analytics.revising import REVISED_DAYS, Earlier, Moved, Revised
-from services.analytics.standing import Move, closed, members, moves, reminded, revisions, versions, warned
+from services.analytics.standing import Move, closed, members, moves, reminded, revisions, warned
 from shared.projections import Snapshot, Sum
-
-
-def in_use(db: Snapshot, currency: str, as_of: int) -> dict[str, ModelFitted]:
-    """The newest models of a currency that were fitted up to a day and not rejected, by name."""
-    c = versions.c
-    usable = (c.currency == currency, c.as_of <= as_of, c.rejected.is_(False))
-    newest = sa.select(c.model, sa.func.max(c.as_of).label("as_of")).where(*usable).group_by(c.model).subquery()
-    query = sa.select(c.payload).join(newest, sa.and_(c.model == newest.c.model, c.as_of == newest.c.as_of))
-    found = map(ModelFitted.model_validate_json, db.execute(query.where(*usable)).scalars())
-    return {model.model: model for model in found}
 
 
 def said(db: Snapshot, currency: str) -> Said:
@@ -55,12 +45,11 @@ def currencies_said(db: Snapshot) -> list[str]:
 
 
 def first_open(db: Snapshot) -> int | None:
-    """The day after the last one that was closed, or one that was said of and never closed; None before any."""
+    """The day after the last one that was closed, or one on which somebody moved and that was never closed."""
     last: int | None = db.execute(sa.select(sa.func.max(closed.c.day))).scalar_one()
     if last is not None:
         return last + 1
-    said_of = sa.union_all(sa.select(moves.c.day), sa.select(versions.c.as_of)).subquery()
-    day: int | None = db.execute(sa.select(sa.func.min(said_of.c.day))).scalar_one()
+    day: int | None = db.execute(sa.select(sa.func.min(moves.c.day))).scalar_one()
     return day
 
 

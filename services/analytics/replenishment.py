@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from services.analytics.fitting import Fit
-from services.analytics.histories import parts, product_histories
+from services.analytics.histories import parts, repeat_histories
 from services.analytics.scope import Scope
 from services.analytics.timing import foretold
 from services.analytics.waiting import FARTHEST, WINDOW, Waiting
@@ -54,7 +54,7 @@ class Replenishment:
 
 def replenishment(db: Snapshot, scope: Scope) -> Replenishment:
     """What is due: bought at least three times, and likely to be bought within LEAD_DAYS."""
-    some = product_histories(db, scope)
+    some = repeat_histories(db, scope)
     fit = foretold(some)
     if fit.usable is None:
         return Replenishment(fit, ())

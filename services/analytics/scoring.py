@@ -7,18 +7,21 @@ from functools import cached_property
 from typing import Final
 
 from services.analytics import models
-from services.analytics.buying import Buying, Counts
+from services.analytics.buying import WEEK, Buying, Counts
 from services.analytics.fitting import Fit, FloatArray
 from services.analytics.histories import Bought, Histories, IntArray, histories
 from services.analytics.loyalty import Purchases
 from services.analytics.loyalty_index import LoyaltyIndex
-from services.analytics.models import Backtest, Models
+from services.analytics.model_versions import Published, published
 from services.analytics.population import Population, ranked
+from services.analytics.purchase_days import EVERYBODY
+from services.analytics.refit import BUYING
 from services.analytics.scope import Scope
+from services.analytics.score_models import ScoreModels
 from services.analytics.spending import Spending
-from services.analytics.value import Concentration, Terms, lapse_bands, lifetime_value
+from services.analytics.timing import Timing, counted
+from services.analytics.value import Concentration, Terms, lapse_bands, lapse_horizon, lifetime_value
 from services.analytics.waiting import Waiting
-from shared.clock import date_of
 from shared.projections import Snapshot
 
 TERMS: Final = Terms()
@@ -32,19 +35,27 @@ class Scoring:
     Attributes:
         as_of: The day up to which purchases count.
         histories: Their purchase days.
-        models: What was fitted to them.
-        backtest: What the buying model would have foretold of the last horizon; None where it could not be fitted.
+        models: What their scores rest on.
     """
 
     as_of: int
     histories: Histories
-    models: Models
-    backtest: Backtest | None
+    models: ScoreModels
 
     @property
     def bought(self) -> Bought:
         """What their purchase days say."""
         return self.histories.bought
+
+    @cached_property
+    def timing(self) -> Timing:
+        """Their intervals, and how regular they are."""
+        return counted(self.histories)
+
+    @property
+    def horizon(self) -> int:
+        """Days that a chance to be active looks ahead."""
+        return lapse_horizon(self.timing.intervals.median)
 
     @cached_property
     def place(self) -> dict[str, int]:
@@ -70,17 +81,17 @@ class Scoring:
     @cached_property
     def counts(self) -> Counts:
         """What the buying model knows of each."""
-        return models.counts_of(self.bought, self.as_of, self.models.unit)
+        return models.counts_of(self.bought, self.as_of)
 
     @cached_property
     def verdict(self) -> Fit[Buying]:
         """The buying model as its backtest leaves it."""
-        return models.usable(self.models.mbg, self.backtest)
+        return models.usable(self.models.mbg, self.models.backtest)
 
     @property
     def model_name(self) -> str:
-        """The buying model by name and the day of its fit."""
-        return f"mbg_nbd-{date_of(self.models.as_of)}"
+        """The buying model by its version."""
+        return self.models.name(BUYING)
 
     @property
     def buying(self) -> Buying | None:
@@ -101,7 +112,7 @@ class Scoring:
     def active(self) -> FloatArray | None:
         """The chance of each to buy within the horizon; None without a model."""
         model = self.buying
-        return None if model is None else model.active(self.counts, self.models.horizon / self.models.unit)
+        return None if model is None else model.active(self.counts, self.horizon / WEEK)
 
     @cached_property
     def lapse(self) -> IntArray | None:
@@ -112,7 +123,7 @@ class Scoring:
     def expected(self) -> FloatArray | None:
         """Purchase days of each within the horizon."""
         model = self.buying
-        return None if model is None else model.expected(self.counts, self.models.horizon / self.models.unit)
+        return None if model is None else model.expected(self.counts, self.horizon / WEEK)
 
     @cached_property
     def value(self) -> FloatArray | None:
@@ -120,7 +131,7 @@ class Scoring:
         if self.buying is None or self.spending is None:
             return None
         baskets = models.baskets_of(self.bought, self.models.minor)
-        worth = lifetime_value(self.buying, self.spending, self.counts, baskets, TERMS, self.models.unit)
+        worth = lifetime_value(self.buying, self.spending, self.counts, baskets, TERMS)
         return worth * self.models.minor
 
     @cached_property
@@ -130,13 +141,20 @@ class Scoring:
 
 
 def scoring(db: Snapshot, scope: Scope, before: Scoring | None = None) -> Scoring:
-    """Score the customers of a scope, with the models of an earlier answer as long as they still hold.
+    """Score the customers of a scope with the models in use on its day.
 
-    A fit takes seconds and hardly moves with one more order: it is renewed once customers or purchase days have changed
-    by a fiftieth.
+    What no day close published is taken from an earlier answer as long as it holds: a fit takes seconds and hardly
+    moves with one more order. It is renewed once customers or purchase days have changed by a fiftieth.
     """
-    some = histories(db, scope)
-    if before is not None and before.models.hold(some):
-        return Scoring(scope.as_of, some, before.models, before.backtest)
-    found = models.fitted(some, scope.as_of, minor=scope.minor)
-    return Scoring(scope.as_of, some, found, models.recent_backtest(some, scope.as_of, found.horizon))
+    some, used = histories(db, scope), _published(db, scope)
+    if before is not None and before.models.hold(some, used):
+        return Scoring(scope.as_of, some, before.models)
+    horizon = lapse_horizon(counted(some).intervals.median)
+    return Scoring(scope.as_of, some, ScoreModels.of(some, scope.as_of, scope.minor, horizon, used))
+
+
+def _published(db: Snapshot, scope: Scope) -> dict[str, Published]:
+    """What the day closes say of this base; they speak of all customers of a currency, not of one source's."""
+    if scope.source != EVERYBODY or scope.currency is None:
+        return {}
+    return published(db, scope.currency, scope.as_of)

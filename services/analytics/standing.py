@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from services.analytics.events import (
     CustomerAtRisk,
     DayClosed,
-    ModelFitted,
-    ModelRejected,
     PurchaseDue,
     ScoreRevised,
     SegmentEntered,
@@ -93,35 +91,6 @@ def _(_row: Revision, event: ScoreRevised, at: Recorded) -> Revision:
 
 
 @dataclass(frozen=True)
-class Version:
-    """A fit of a model: one to use, or one that was rejected for a reason; `payload` is the JSON of its event."""
-
-    model: str = ""
-    currency: str = ""
-    as_of: int = 0
-    version: str = ""
-    rejected: bool = False
-    payload: str = ""
-
-
-versions = Document("model_versions", Version, key=EventId("event"), indexes=(("model", "currency", "as_of"),))
-
-
-@versions.on(ModelFitted)
-def _(_row: Version, event: ModelFitted, _at: Recorded) -> Version:
-    return _version(event, rejected=False)
-
-
-@versions.on(ModelRejected)
-def _(_row: Version, event: ModelRejected, _at: Recorded) -> Version:
-    return _version(event, rejected=True)
-
-
-def _version(event: ModelFitted | ModelRejected, *, rejected: bool) -> Version:
-    return Version(event.model, event.currency, event.as_of, event.version, rejected, event.model_dump_json())
-
-
-@dataclass(frozen=True)
 class Closed:
     """A day that was closed; `payload` is the JSON of its event, `recorded_at` when that was."""
 
@@ -141,8 +110,8 @@ def _(_row: Closed, event: DayClosed, at: Recorded) -> Closed:
 
 family = Family(
     "standing",
-    version=1,
-    tables=(members, warned, reminded, moves, revisions, versions, closed),
+    version=2,
+    tables=(members, warned, reminded, moves, revisions, closed),
     forgets=SubjectErased,
 )
 """What the day closes said."""

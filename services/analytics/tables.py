@@ -25,6 +25,7 @@ from services.analytics.base import months
 from services.analytics.customers_page import Selected
 from services.analytics.dashboard import settled
 from services.analytics.figures import Rows, interval_rows, revenue_rows, segment_rows
+from services.analytics.intervals_page import Narrowed, Narrowing
 from services.analytics.kept import Kept, kept
 from services.analytics.movement import portfolio
 from services.analytics.population import population
@@ -36,7 +37,6 @@ from services.analytics.selection import Selection
 from services.analytics.timing import timing
 from shared.clock import date_of
 from shared.projections import Snapshot
-from shared.values import Code
 from shared.web import guard
 from shared.web.guard import may
 from shared.web.serving import Here, read
@@ -73,7 +73,7 @@ class Asked:
         db: The moment of the read model.
         answers: What is kept of it.
         scope: Day, source and currency.
-        product: Only this product, where a table knows products.
+        narrowed: Only this product or category, where a table knows products.
         first: The first of two days.
         wanted: Only these customers, where a table lists them.
     """
@@ -81,7 +81,7 @@ class Asked:
     db: Snapshot
     answers: Kept
     scope: Scope
-    product: str | None
+    narrowed: Narrowing
     first: int
     wanted: Selection
 
@@ -98,7 +98,7 @@ class Asked:
     @property
     def paces(self) -> intervals_figures.Paces:
         """How fast its customers come back."""
-        return intervals_page.paces(self.db, self.answers, self.scope, self.product)
+        return intervals_page.paces(self.db, self.answers, self.scope, self.narrowed)
 
 
 ROWS: Final[Mapping[Table, Callable[[Asked], Rows]]] = {
@@ -108,7 +108,7 @@ ROWS: Final[Mapping[Table, Callable[[Asked], Rows]]] = {
     Table.PACE: lambda it: intervals_figures.expected_rows(it.paces),
     Table.SURVIVAL: lambda it: intervals_figures.survival_rows(it.paces.survival),
     Table.DUE: lambda it: intervals_figures.due_rows(
-        intervals_page.what_is_due(it.db, it.answers, it.scope, it.product)
+        intervals_page.what_is_due(it.db, it.answers, it.scope, it.narrowed)
     ),
     Table.INDEX: lambda it: loyalty_page.index_rows(it.scored),
     Table.SCORES: lambda it: loyalty_page.score_rows(it.scored.population.ranking),
@@ -131,14 +131,14 @@ async def as_csv(
     viewed: Viewed,
     table: Table,
     wanted: Selected,
-    product: Annotated[Code | None, Query()] = None,
+    narrowed: Narrowed,
     first_day: Annotated[str, Query(alias="from")] = "",
 ) -> Response:
     """The figures behind one plot."""
     answers, first = kept(here.models), movements_page.first_day(first_day, viewed.as_of)
 
     def rows(db: Snapshot) -> list[tuple[Any, ...]]:
-        return list(ROWS[table](Asked(db, answers, settled(db, viewed), product, first, wanted)))
+        return list(ROWS[table](Asked(db, answers, settled(db, viewed), narrowed, first, wanted)))
 
     text = io.StringIO()
     csv.writer(text).writerows(map(_cells, await read(request, family, rows)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from pydantic import BaseModel, Field
 
-from services.analytics.histories import Histories, histories, product_histories
+from services.analytics.histories import Histories, histories, product_histories, repeat_histories
 from services.analytics.purchase_days import family
 from services.analytics.question import Asked
 from services.analytics.scope import scope
@@ -17,7 +17,7 @@ from services.analytics.waiting_backtest import waiting_backtest
 from shared.clock import date_of, day_number
 from shared.errors import Refused
 from shared.projections import Snapshot
-from shared.values import Code
+from shared.values import Code, Name
 from shared.web import guard
 from shared.web.guard import may
 from shared.web.serving import read
@@ -53,6 +53,7 @@ async def intervals(
     request: Request,
     question: Asked,
     product: Annotated[Code | None, Query(description="Only purchases of the product with this code.")] = None,
+    category: Annotated[Name | None, Query(description="Only purchases of products in this category.")] = None,
     each_product: Annotated[bool, Query(description="Of each customer with each product for itself.")] = False,
     fit_until: Annotated[date | None, Query(description="Fit up to this day, and test on what came after it.")] = None,
 ) -> IntervalsFound:
@@ -60,12 +61,17 @@ async def intervals(
     since = day_number(fit_until) if fit_until else None
     if since is not None and since >= question.as_of:
         raise Refused("must be before as_of", field="fit_until")
-    if each_product and product is not None:
-        raise Refused("is one product or each_product, not both", field="product")
+    if sum((each_product, product is not None, category is not None)) > 1:
+        raise Refused("is one product, one category or each_product, not two of them", field="product")
 
     def answer(db: Snapshot) -> IntervalsFound:
         within = scope(db, question, money=False)
-        some = product_histories(db, within, product) if product or each_product else histories(db, within)
+        if each_product:
+            some = repeat_histories(db, within)
+        elif product is None and category is None:
+            some = histories(db, within)
+        else:
+            some = product_histories(db, within, product, category)
         return _intervals(some, question.as_of, since)
 
     return await read(request, family, answer)

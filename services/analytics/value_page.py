@@ -16,9 +16,10 @@ from services.analytics.fitting import Fit, FloatArray
 from services.analytics.insights import Choices, Tab, insight
 from services.analytics.kept import kept
 from services.analytics.loyalty import SEGMENTS
-from services.analytics.models import Models
 from services.analytics.movement import portfolio
 from services.analytics.question import Viewed
+from services.analytics.refit import BUYING, INTERVALS, SPENDING
+from services.analytics.score_models import ScoreModels
 from services.analytics.score_words import LAPSE_NAMES, flags
 from services.analytics.scoring import TERMS, Scoring, scoring
 from services.analytics.value import LAPSES
@@ -58,7 +59,7 @@ async def value(request: Request, here: Here, frame: Frame, viewed: Viewed) -> H
             "segments": segment_figure(worth, choices),
             "spread": spread_figure(found, choices) if found.concentration.gini is not None else None,
             "lapses": lapse_figure(found, choices),
-            "told": found.backtest and found.backtest.purchases,
+            "backtest": models.backtest,
             "flags": flags((*found.verdict.flags, *models.spending.flags), choices.reader),
             "parameters": parameters(models),
         }
@@ -138,7 +139,7 @@ def lapse_figure(scored: Scoring, choices: Choices) -> Figure | None:
         (name, _DOOR.format(choices.customers(lapse=lapse.value), shown))
         for lapse, (name, shown) in zip(LAPSES, plot.rows, strict=True)
     ]
-    days = formats.days(scored.models.horizon)
+    days = formats.days(scored.horizon)
     told = {"count": formats.number(counts[0]), "share": formats.percent(counts[0] / len(scored.lapse)), "days": days}
     title = _("%(count)s customers (%(share)s) will probably not order within %(days)s") % told
     return Figure(title, replace(plot, rows=rows))
@@ -149,11 +150,10 @@ def lapse_counts(scored: Scoring) -> list[int]:
     return [] if scored.lapse is None else np.bincount(scored.lapse, minlength=len(LAPSES)).tolist()
 
 
-def parameters(models: Models) -> list[tuple[str, dict[str, float]]]:
-    """The fitted models with their parameters, those that are not used as well."""
-    fits: dict[str, Fit[Any]] = {"MBG/NBD": models.mbg, "BG/NBD": models.bg}
-    fits |= {"Gamma-gamma": models.spending, "Gamma intervals": models.waiting}
-    return [(name, dict(vars(fit.model))) for name, fit in fits.items() if fit.model is not None]
+def parameters(models: ScoreModels) -> list[tuple[str, dict[str, float]]]:
+    """The models by version with their parameters, those that are not used as well."""
+    fits: dict[str, Fit[Any]] = {BUYING: models.mbg, SPENDING: models.spending, INTERVALS: models.waiting}
+    return [(models.name(name), dict(vars(fit.model))) for name, fit in fits.items() if fit.model is not None]
 
 
 def value_rows(worth: Mapping[str, Any], currency: str) -> Rows:

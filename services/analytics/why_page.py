@@ -20,7 +20,7 @@ from services.analytics.question import Viewed
 from services.analytics.repeats import Repeat, repeats
 from services.analytics.replenishment import LEAD_DAYS, replenishment
 from services.analytics.score_words import FLAGS, MEANINGS, NAMES, value
-from services.analytics.words import Reader
+from services.analytics.words import FACT_NAMES, Reader
 from shared.clock import date_of
 from shared.errors import Refused
 from shared.projections import Snapshot
@@ -29,19 +29,11 @@ from shared.values import Code
 from shared.web import guard
 from shared.web.freshness import freshness
 from shared.web.guard import may, principal
-from shared.web.i18n import N_
 from shared.web.serving import Frame, Here, ask
 
 router = guard.router(include_in_schema=False)
-_READERS_OF_EVENTS: Final = frozenset({"operator", "privacy_officer", "analyst", "admin"})
 _SHOWN: Final = 50
 """Products of a customer in one list, those bought most often first."""
-KINDS: Final = {
-    "placed": N_("Order placed"),
-    "cancelled": N_("Order cancelled"),
-    "refunded": N_("Order refunded"),
-    "credited": N_("Credit note issued"),
-}
 
 
 @router.get("/customers/{reference}/why/{score}")
@@ -129,4 +121,4 @@ async def _behind(request: Request, here: Platform, seen: Sight, days: set[int])
 
     facts = [fact for fact in await ask(here, evidence.family, asked) if not days or fact.day in days]
     role = principal(request).role
-    return {"facts": facts, "kinds": KINDS, "most": evidence.MOST, "may_read": role in _READERS_OF_EVENTS}
+    return {"facts": facts, "kinds": FACT_NAMES, "most": evidence.MOST, "may_read": role in evidence.READERS}

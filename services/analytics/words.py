@@ -17,6 +17,14 @@ from services.analytics.profile import Profile
 from shared.web.formats import Formats
 from shared.web.i18n import N_, negotiate, translations
 
+FACT_NAMES: Final = {
+    "placed": N_("Order placed"),
+    "cancelled": N_("Order cancelled"),
+    "refunded": N_("Order refunded"),
+    "credited": N_("Credit note issued"),
+}
+"""What people call the events behind a figure."""
+
 SEGMENT_NAMES: Final = {
     Segment.CHAMPION: N_("Champion"),
     Segment.LOYAL: N_("Loyal"),

@@ -106,6 +106,9 @@ def intervals(
     product: Annotated[
         str | None, typer.Option("--product", metavar="CODE", help="Between purchases of this product only.")
     ] = None,
+    category: Annotated[
+        str | None, typer.Option("--category", metavar="NAME", help="Between purchases of products in this category.")
+    ] = None,
     each_product: Annotated[
         bool, typer.Option("--each-product", help="Between purchases of each product for itself.")
     ] = False,
@@ -119,7 +122,12 @@ def intervals(
     as_json: Json = False,
 ) -> None:
     """Show how many days lie between one purchase day of a customer and the next."""
-    asked = {"product": product, "each_product": "true" if each_product else None, "fit_until": fit_until}
+    asked = {
+        "product": product,
+        "category": category,
+        "each_product": "true" if each_product else None,
+        "fit_until": fit_until,
+    }
     found = ask(ctx, data, "/intervals", **asked, as_of=as_of, source=source, currency=currency)
     if as_json:
         print_json(found)

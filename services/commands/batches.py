@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeVar
 from services.commands.client import Client
 from services.commands.failure import Problem
 from services.commands.formats.orders import Money
-from services.commands.formats.records import Customer, Order
+from services.commands.formats.records import Customer, Order, Product
 
 IN_FLIGHT = 4
 """Requests under way at once: enough to keep the store's group commit busy."""
-_ITEM = re.compile(r"(customers|orders|credit_notes)\[[0-9]+\]\.?")
+_ITEM = re.compile(r"(customers|products|orders|credit_notes)\[[0-9]+\]\.?")
 Item = TypeVar("Item")
 
 
@@ -46,6 +46,16 @@ class Sender:
             return list(answer["results"])
 
         return await _divided(customers, send)
+
+    async def products(self, products: Sequence[Product]) -> list[Result]:
+        """Lists products and puts them into their categories; a result each, in the same order."""
+
+        async def send(some: Sequence[Product]) -> list[Any]:
+            body = {"source": self._source, "products": list(some)}
+            answer = await self._post("/portal/api/v1/products/import", body)
+            return list(answer["results"])
+
+        return await _divided(products, send)
 
     async def orders(self, orders: Sequence[Order], money: Money) -> list[Result]:
         """Records orders, then credit notes; give them in that order, the results come in the same."""

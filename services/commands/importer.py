@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from services.commands.batches import Result, Sender, pump
 from services.commands.formats.orders import Money, OrderFile
-from services.commands.formats.records import Customer, CustomerBatch, OrderBatch, Reject
+from services.commands.formats.records import Customer, OrderBatch, Product, Reject, RowBatch
 from services.commands.progress import Report
 from services.commands.rejects import RejectsFile
 
@@ -24,8 +24,11 @@ class Totals:
     events: int = 0
 
 
-class CustomerFile(Protocol):
-    """A customer file of any format."""
+Item = TypeVar("Item")
+
+
+class ItemFile(Protocol[Item]):
+    """A file of customers or of products, of any format."""
 
     @property
     def size(self) -> int:
@@ -37,8 +40,8 @@ class CustomerFile(Protocol):
         """Bytes on disk that are read so far."""
         ...
 
-    def batches(self) -> Iterator[CustomerBatch]:
-        """The customers, some hundred at a time."""
+    def batches(self) -> Iterator[RowBatch[Item]]:
+        """The items, some hundred at a time."""
         ...
 
 
@@ -51,13 +54,22 @@ class Importer:
         self._report = report
         self.totals = Totals()
 
-    async def customers(self, file: CustomerFile) -> None:
+    async def customers(self, file: ItemFile[Customer]) -> None:
         """Sends a customer file while it is read."""
-        self._report.phase("customers", file.size, "bytes")
+        await self._items("customers", file, self._sender.customers)
 
-        async def send(batch: CustomerBatch) -> None:
+    async def products(self, file: ItemFile[Product]) -> None:
+        """Sends a file of products while it is read."""
+        await self._items("products", file, self._sender.products)
+
+    async def _items(
+        self, what: str, file: ItemFile[Item], take: Callable[[Sequence[Item]], Awaitable[list[Result]]]
+    ) -> None:
+        self._report.phase(what, file.size, "bytes")
+
+        async def send(batch: RowBatch[Item]) -> None:
             self._reject(batch.rejects)
-            results = await self._sender.customers(batch.customers)
+            results = await take(batch.items)
             for (row, cells), result in zip(batch.rows, results, strict=True):
                 self._judge(result, 1, [Reject(row, cells, result.reason)])
             self._report.at(file.done)

@@ -1,4 +1,4 @@
-"""`rapport import`: orders and customers out of files."""
+"""`rapport import`: orders, customers and products out of files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from services.commands.formats.customers import CustomerCsv
 from services.commands.formats.elog import ELOG
 from services.commands.formats.online_retail import ONLINE_RETAIL
 from services.commands.formats.orders import Money, OrderFile, OrderFormat
-from services.commands.formats.records import BadFile
+from services.commands.formats.products import product_baskets, product_csv
+from services.commands.formats.records import BadFile, Product
+from services.commands.formats.rows import RowFile
 from services.commands.formats.vcard import CustomerVcards
 from services.commands.importer import Importer
 from services.commands.options import Data, Json, Progress, currency_code, reach, source_name
@@ -36,6 +38,8 @@ _CUSTOMER_FORMATS: dict[str, Callable[[Path], CustomerCsv | CustomerVcards]] = {
     "csv": CustomerCsv,
     "vcard": CustomerVcards,
 }
+
+_PRODUCT_FORMATS: dict[str, Callable[[Path], RowFile[Product]]] = {"csv": product_csv, "baskets": product_baskets}
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The file, plain or .gz, in UTF-8.", show_default=False)]
 SourceName = Annotated[
@@ -148,6 +152,32 @@ def import_customers(
         with _CUSTOMER_FORMATS[layout](file) as opened:
             run = _Run(file, opened.header, source or layout, rejects, progress)
             done = run.through(ctx, data, lambda importer: importer.customers(opened))
+    except BadFile as refusal:
+        raise Failure(str(refusal)) from refusal
+    _print(done, as_json)
+
+
+@app.command("products")
+def import_products(
+    ctx: typer.Context,
+    file: File,
+    layout: Annotated[Literal["csv", "baskets"], typer.Option("--format", help="How the file is laid out.")],
+    source: SourceName = None,
+    rejects: Rejects = None,
+    data: Data = None,
+    as_json: Json = False,
+    progress: Progress = None,
+) -> None:
+    """Import products with their categories. Name the source that the orders of these products came from.
+
+    * csv: code, name, and where known category.
+
+    * baskets: product_id, department, product_category, product_type.
+    """
+    try:
+        with _PRODUCT_FORMATS[layout](file) as opened:
+            run = _Run(file, opened.header, source or layout, rejects, progress)
+            done = run.through(ctx, data, lambda importer: importer.products(opened))
     except BadFile as refusal:
         raise Failure(str(refusal)) from refusal
     _print(done, as_json)

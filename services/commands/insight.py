@@ -167,7 +167,8 @@ def explain(
     inputs = {f"input {name}": value for name, value in found["inputs"].items()}
     behind = ", ".join(map(str, found["events"][:20])) or UNDEFINED
     told = {"backtest": _told(found["backtest"])} if found["backtest"] else {}
-    print_facts(f"{score} of {alias}", {**facts, **parts, **inputs, **told, "events": behind})
+    fitted = {"model published at": ", ".join(map(str, found["model_events"]))} if found["model_events"] else {}
+    print_facts(f"{score} of {alias}", {**facts, **fitted, **parts, **inputs, **told, "events": behind})
 
 
 def _told(values: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.portal.events import ProductDelisted, ProductListed, ProductPriced
+from services.portal.events import ProductCategorised, ProductDelisted, ProductListed, ProductPriced
 from shared.envelope import Recorded
 from shared.projections import Document, Family, Snapshot, Stream
 from shared.web.cursors import Place
@@ -25,9 +25,10 @@ class ProductRow:
     offered: bool = False
     prices: dict[str, int] = field(default_factory=dict)
     version: int = -1
+    category: str | None = None
 
 
-products = Document("products", ProductRow, key=Stream("stream"), indexes=(("code", "stream"),))
+products = Document("products", ProductRow, key=Stream("stream"), indexes=(("code", "stream"), "category"))
 
 
 @products.on(ProductListed)
@@ -43,6 +44,11 @@ def _(row: ProductRow, event: ProductListed, at: Recorded) -> ProductRow:
     )
 
 
+@products.on(ProductCategorised)
+def _(row: ProductRow, event: ProductCategorised, at: Recorded) -> ProductRow:
+    return replace(row, category=event.category, version=at.version)
+
+
 @products.on(ProductPriced)
 def _(row: ProductRow, event: ProductPriced, at: Recorded) -> ProductRow:
     prices = {**row.prices, event.currency: event.amount_minor}
@@ -54,7 +60,7 @@ def _(row: ProductRow, _event: ProductDelisted, at: Recorded) -> ProductRow:
     return replace(row, offered=False, version=at.version)
 
 
-family = Family("catalogue", version=1, tables=(products,))
+family = Family("catalogue", version=2, tables=(products,))
 
 
 @dataclass(frozen=True)
@@ -69,16 +75,24 @@ class ProductDetail:
     offered: bool
     prices: dict[str, int]
     version: int
+    category: str | None
 
 
 _ALL = sa.select(*products.c.columns.values())
 
 
 def listed(
-    db: Snapshot, *, offered: bool | None = None, behind: Place | None = None, limit: int = 50
+    db: Snapshot,
+    *,
+    offered: bool | None = None,
+    category: str | None = None,
+    behind: Place | None = None,
+    limit: int = 50,
 ) -> tuple[list[ProductDetail], Place | None]:
-    """Products by code, and where the next page begins; `offered` leaves the others out."""
+    """Products by code, and where the next page begins; `offered` and `category` leave the others out."""
     query = _ALL
+    if category is not None:
+        query = query.where(products.c.category == category)
     if offered is not None:
         query = query.where(products.c.offered == offered)
     if behind is not None:
@@ -105,4 +119,5 @@ def _detail(row: sa.Row[Any]) -> ProductDetail:
         offered=row.offered,
         prices=row.prices,
         version=row.version,
+        category=row.category,
     )

@@ -31,6 +31,14 @@ class ProductPriced(Event, type="crm.portal.ProductPriced"):
     amount_minor: int
 
 
+class ProductCategorised(Event, type="crm.portal.ProductCategorised"):
+    """A product belongs to a category, by the name that its source gives it; None takes it out of any."""
+
+    source: str
+    code: str
+    category: str | None
+
+
 class ProductDelisted(Event, type="crm.portal.ProductDelisted"):
     """A product is no longer offered."""
 

@@ -59,7 +59,7 @@ class Batch(BaseModel):
 
 
 class Result(BaseModel):
-    """What became of one order or credit note, how many events it led to, and why it was rejected."""
+    """What became of one item, how many events it led to, and why it was rejected."""
 
     status: Literal["accepted", "unchanged", "rejected"]
     events: int
@@ -79,14 +79,15 @@ async def take(log: Log, batch: Batch, context: Context) -> Taken:
     orders = [_place(log, batch, asked, context) for asked in batch.orders]
     credit_notes = [_issue(log, batch, asked, context) for asked in batch.credit_notes]
     # Together, so that the store can make many of them durable at one go.
-    ends = await asyncio.gather(*map(_result, orders), *map(_result, credit_notes))
+    ends = await asyncio.gather(*map(result, orders), *map(result, credit_notes))
     outcomes = [outcome for _, outcome in ends if outcome is not None]
     results = [result for result, _ in ends]
     last = max(outcomes, key=lambda outcome: outcome.position, default=None)
     return Taken(results[: len(orders)], results[len(orders) :], last)
 
 
-async def _result(attempt: Coroutine[Any, Any, Outcome]) -> tuple[Result, Outcome | None]:
+async def result(attempt: Coroutine[Any, Any, Outcome]) -> tuple[Result, Outcome | None]:
+    """What became of one item, and its outcome where there is one."""
     try:
         outcome = await attempt
     except Reused:
@@ -96,7 +97,7 @@ async def _result(attempt: Coroutine[Any, Any, Outcome]) -> tuple[Result, Outcom
         return Result(status="rejected", events=0, reason=reason), None
     except (Conflict, SubjectIsErased, TooLarge) as error:
         return Result(status="rejected", events=0, reason=str(error)), None
-    if outcome.found:
+    if outcome.found or not outcome.events:
         return Result(status="unchanged", events=0, reason=None), outcome
     return Result(status="accepted", events=len(outcome.events), reason=None), outcome
 

@@ -142,7 +142,7 @@ class OrderDetail(OrderSummary):
     history: list[Happening]
 
 
-_SUMMARY: Final = (
+SUMMARY: Final = (
     orders.c.stream,
     orders.c.customer,
     orders.c.source,
@@ -161,6 +161,7 @@ _SUMMARY: Final = (
     .scalar_subquery()
     .label("buyer"),
 )
+"""What a summary is made of."""
 
 
 def listed(
@@ -173,7 +174,7 @@ def listed(
     limit: int = 50,
 ) -> tuple[list[OrderSummary], Place | None]:
     """Orders, newest first, and where the next page begins; filters that are left out do not filter."""
-    query = sa.select(*_SUMMARY)
+    query = sa.select(*SUMMARY)
     if customer_id is not None:
         query = query.where(orders.c.customer == f"customer-{customer_id}")
     if status is not None:
@@ -186,12 +187,12 @@ def listed(
     rows = db.execute(query).all()
     page = rows[:limit]
     behind_last = Place(page[-1].placed_at, page[-1].stream) if len(rows) > limit else None
-    return [OrderSummary(**_summary(row)) for row in page], behind_last
+    return [summary(row) for row in page], behind_last
 
 
 def found(db: Snapshot, order_id: UUID) -> OrderDetail | None:
     """One order, or None."""
-    query = sa.select(*_SUMMARY, orders.c.lines, orders.c.history).where(orders.c.stream == f"order-{order_id}")
+    query = sa.select(*SUMMARY, orders.c.lines, orders.c.history).where(orders.c.stream == f"order-{order_id}")
     row = db.execute(query).one_or_none()
     if row is None:
         return None
@@ -201,6 +202,11 @@ def found(db: Snapshot, order_id: UUID) -> OrderDetail | None:
 
 def _happening(stored: dict[str, Any]) -> Happening:
     return Happening(**stored | {"at": datetime.fromisoformat(stored["at"])})
+
+
+def summary(row: sa.Row[Any]) -> OrderSummary:
+    """The summary that a row of SUMMARY makes."""
+    return OrderSummary(**_summary(row))
 
 
 def _summary(row: sa.Row[Any]) -> dict[str, Any]:

@@ -9,14 +9,17 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from services.portal import catalogue, orders, totals
+from services.portal import catalogue, earlier, orders, totals
 from services.portal.orders import Status
+from shared.past import NOW
 from shared.projections import Snapshot
+from shared.values import Name
 from shared.web import guard
 from shared.web.cursors import Cursor, Place, encode
 from shared.web.freshness import freshness
 from shared.web.guard import may
 from shared.web.i18n import N_
+from shared.web.past import AskedPast
 from shared.web.serving import Frame, Here, ask, read
 
 router = guard.router(include_in_schema=False)
@@ -84,33 +87,48 @@ async def order_list(
 @router.get("/products")
 @may("signed_in")
 async def product_list(
-    request: Request, here: Here, frame: Frame, cursor: Cursor, offered: bool | None = None
+    request: Request,
+    here: Here,
+    frame: Frame,
+    cursor: Cursor,
+    offered: bool | None = None,
+    category: Name | None = None,
 ) -> HTMLResponse:
-    """Products by code, offered or no longer."""
+    """Products by code, offered or no longer, of all categories or one."""
     _ = frame.gettext(request)
     fresh = await freshness(request, catalogue.family)
-    rows, place = await ask(here, catalogue.family, lambda db: catalogue.listed(db, offered=offered, behind=cursor))
+    rows, place = await ask(
+        here, catalogue.family, lambda db: catalogue.listed(db, offered=offered, category=category, behind=cursor)
+    )
+    filters = {"offered": offered, "category": category}
     return frame.page(
         request,
         "portal/products.html",
         products=rows,
-        chips=[(_(label), _address(_PRODUCTS, {"offered": value}), value is offered, None) for value, label in _OFFERS],
-        **_ways(_PRODUCTS, {"offered": offered}, cursor, place),
+        chips=[
+            (_(label), _address(_PRODUCTS, filters | {"offered": value}), value is offered, None)
+            for value, label in _OFFERS
+        ],
+        category=category,
+        every=_address(_PRODUCTS, filters | {"category": None}),
+        **_ways(_PRODUCTS, filters, cursor, place),
         fresh=fresh,
     )
 
 
 @router.get("/fragments/customers/{customer_id}/orders")
 @may("signed_in")
-async def last_orders(request: Request, customer_id: UUID, frame: Frame) -> HTMLResponse:
-    """A customer's last orders and totals, for the card that contacts shows."""
+async def last_orders(request: Request, customer_id: UUID, here: Here, frame: Frame, past: AskedPast) -> HTMLResponse:
+    """A customer's last orders and totals, for the card that contacts shows; in the past without the totals."""
 
     def question(db: Snapshot) -> dict[str, Any]:
+        if past != NOW:
+            return {"orders": earlier.last(db, customer_id, past, here.log.timezone, LAST_ORDERS), "totals": []}
         rows, _ = orders.listed(db, customer_id=customer_id, limit=LAST_ORDERS)
         return {"orders": rows, "totals": totals.of_customer(db, customer_id)}
 
     found = await read(request, orders.family, question)
-    return frame.fragment(request, "portal/customer_orders.html", customer_id=customer_id, **found)
+    return frame.fragment(request, "portal/customer_orders.html", customer_id=customer_id, past=past != NOW, **found)
 
 
 def _ways(path: str, filters: dict[str, Any], cursor: Place | None, place: Place | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.portal.events import ProductDelisted, ProductListed, ProductPriced
+from services.portal.events import ProductCategorised, ProductDelisted, ProductListed, ProductPriced
 from services.portal.lines import DEFAULT_SOURCE, Source
 from shared.decider import Command, Decider
 from shared.errors import Refused
@@ -23,6 +23,25 @@ class ListProduct(Command):
     code: Code
     name: Name
     description: Prose | None = None
+    category: Name | None = None
+
+
+class ImportProduct(Command):
+    """Another system has the product, in this category: it is listed once, and follows that system's category.
+
+    A product that was taken out of the offer here stays out, and keeps the name that it was listed under.
+    """
+
+    source: Source
+    code: Code
+    name: Name
+    category: Name | None = None
+
+
+class CategoriseProduct(Command):
+    """The product belongs to a category, or to none."""
+
+    category: Name | None
 
 
 class PriceProduct(Command):
@@ -42,16 +61,26 @@ class Product:
 
     listed: ProductListed | None = None
     offered: bool = False
+    category: str | None = None
     prices: Mapping[str, int] = field(default_factory=dict)
 
 
-def decide(command: ListProduct | PriceProduct | DelistProduct, state: Product) -> Sequence[Event]:
-    """What a command leads to; a price that is set already leads to nothing."""
-    if isinstance(command, ListProduct):
-        return [_list(command, state)]
+ProductCommand = ListProduct | ImportProduct | CategoriseProduct | PriceProduct | DelistProduct
+
+
+def decide(command: ProductCommand, state: Product) -> Sequence[Event]:
+    """What a command leads to; a price or a category that is set already leads to nothing."""
+    match command:
+        case ListProduct():
+            return _list(command, state)
+        case ImportProduct(source=source, code=code, category=category):
+            new = [ProductListed(source=source, code=code, name=command.name, description=None)]
+            return [*(new if state.listed is None else []), *_categorise(source, code, category, state)]
     if state.listed is None:
         raise Refused("no such product", kind="missing")
     source, code = state.listed.source, state.listed.code
+    if isinstance(command, CategoriseProduct):  # also of what is no longer offered: it was bought in this category
+        return _categorise(source, code, command.category, state)
     if not state.offered:
         raise Refused(f"product {code} is no longer offered", kind="conflict")
     match command:
@@ -68,6 +97,8 @@ def evolve(state: Product, event: Event) -> Product:
     match event:
         case ProductListed():
             return replace(state, listed=event, offered=True)
+        case ProductCategorised(category=category):
+            return replace(state, category=category)
         case ProductPriced(currency=currency, amount_minor=amount):
             return replace(state, prices={**state.prices, currency: amount})
         case ProductDelisted():
@@ -76,10 +107,16 @@ def evolve(state: Product, event: Event) -> Product:
             return state
 
 
-def _list(command: ListProduct, state: Product) -> ProductListed:
+def _list(command: ListProduct, state: Product) -> list[Event]:
+    source, code = command.source, command.code
     if state.offered:
-        raise Refused(f"product {command.code} of {command.source} is listed already", field="code", kind="conflict")
-    return ProductListed(source=command.source, code=command.code, name=command.name, description=command.description)
+        raise Refused(f"product {code} of {source} is listed already", field="code", kind="conflict")
+    listed = ProductListed(source=source, code=code, name=command.name, description=command.description)
+    return [listed, *(_categorise(source, code, command.category, state) if command.category else [])]
+
+
+def _categorise(source: str, code: str, category: str | None, state: Product) -> list[Event]:
+    return [] if category == state.category else [ProductCategorised(source=source, code=code, category=category)]
 
 
 product = Decider("product", Product(), decide, evolve)

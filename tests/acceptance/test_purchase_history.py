@@ -16,7 +16,7 @@ from services.analytics.intervals import Intervals, wheat_morrison_k
 from services.analytics.loyalty import SEGMENTS, Purchases, Ranking
 from services.analytics.rhythm import Rhythm
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.long]
 
 FOLDER = Path(os.environ.get("RAPPORT_TEST_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 

@@ -20,6 +20,14 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 DOORS = "main a[href*='/analytics/customers']"
 
 
+def looks(paths):
+    """Each page in both looks; in the short run in one of them, in turn."""
+    for number, path in enumerate(paths):
+        for other, look in enumerate(LOOKS):
+            marks = [pytest.mark.long] if (number + other) % 2 else []
+            yield pytest.param(path, *look, marks=marks, id=f"{path or 'first'}-{look[0]}")
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     with shop_at_work(tmp_path_factory.mktemp("shop") / "data") as running:
@@ -155,14 +163,12 @@ def test_the_card_leads_to_all_scores_and_back(visit, shop):
     settled(page)
 
 
-@pytest.mark.parametrize(("width", "theme"), LOOKS)
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(("path", "width", "theme"), looks(PAGES))
 def test_every_page_of_a_base_is_accessible(visit, shop, path, width, theme):
     accessible(visit(shop, f"/analytics/{path}?{BASE}", width=width, theme=theme))
 
 
-@pytest.mark.parametrize(("width", "theme"), LOOKS)
-@pytest.mark.parametrize("path", OF_ONE)
+@pytest.mark.parametrize(("path", "width", "theme"), looks(OF_ONE))
 def test_every_page_of_a_customer_is_accessible(visit, shop, path, width, theme):
     of = visit(shop, f"/analytics/customers/{RETAIL.source}:{shop.best}?{BASE}").url
     address, _, query = of.partition("?")

@@ -14,7 +14,20 @@ ALL = sum(CUSTOMERS.values())
 DAY = f"as_of={RETAIL.last_day}"
 DASHBOARD = f"/analytics/?source={RETAIL.source}&{DAY}"
 PLOTS = ("intervals", "segments", "revenue")
-PAGES = ["list", "card", "dashboard", "orders", "order", "interactions", "operations", "login"]
+PAGES = [
+    "list",
+    "card",
+    "changes",
+    "dashboard",
+    "orders",
+    "order",
+    "interactions",
+    "operations",
+    "generations",
+    "generation",
+    "parked",
+    "login",
+]
 SIZES = {1440: 900, 360: 740}
 SHORT = {(1440, "light"), (360, "dark")}
 LOOKS = [
@@ -170,6 +183,38 @@ def test_a_card_as_of_an_earlier_day_counts_the_orders_up_to_then(visit, shop):
     expected = sum(day <= middle for day in shop.days[shop.best])
     expect(page.locator("#rhythm-table tbody tr")).to_have_count(expected)
     expect(page.locator(".reasons")).to_contain_text(f"Ordered on {expected} days")
+
+
+def test_the_slider_goes_through_the_days_by_keyboard_and_leads_back_to_today(visit, shop):
+    page = visit(f"{shop.card(shop.best)}?as_of={RETAIL.last_day}")
+    slider = page.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    first = min(shop.days[shop.best])
+    expect(page.get_by_label("As of", exact=True)).to_have_value(first)
+    expect(page.locator("#rhythm-table tbody tr")).to_have_count(1)
+    expect(slider).to_be_focused()
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(first[:4]))
+    expect(page.locator("#card .notice")).to_contain_text("This is the past")
+    expect(page.get_by_role("link", name=re.compile("^Change:"))).to_have_count(0)
+    expect(page).to_have_url(re.compile(f"as_of={first}"))
+    page.get_by_role("link", name="Back to today").click()
+    expect(page.get_by_text("This is the past")).to_have_count(0)
+    expect(page.get_by_role("link", name="Change: Name")).to_be_visible()
+    settled(page)
+
+
+def test_what_changed_names_the_event_the_person_and_the_command(visit, shop):
+    page = visit(shop.card(shop.best))
+    page.get_by_role("link", name="What has changed").click()
+    settled(page)
+    name = (
+        page.locator("#changes tbody tr").filter(has_text="Registered").filter(has_text=shop.people[shop.best]["name"])
+    )
+    expect(name.get_by_role("rowheader")).to_have_text("Name")
+    expect(name.get_by_role("link", name=re.compile("event"))).to_have_attribute("href", re.compile("/api/v1/events"))
+    expect(name.locator("code")).to_have_text(re.compile(r"^[0-9a-f-]{36}$"))
+    expect(page.locator("#timeline .happening").first).to_be_visible()
 
 
 def test_a_new_name_is_seen_at_once_on_the_card_and_in_the_list(visit, shop):
@@ -339,20 +384,26 @@ def test_the_command_menu_finds_a_customer_and_the_card_without_a_mouse(visit, s
 
 @pytest.fixture(scope="module")
 def addresses(shop, browser, session):
-    """Where each page is; the order is one of many lines."""
+    """Where each page is; the order is one of many lines, the changes are those of a whole life."""
     context = browser.new_context(base_url=shop.url, storage_state=session)
     page = context.new_page()
     page.goto("/portal/orders")
     order = page.locator("main tbody th a").first.get_attribute("href")
+    page.goto(shop.card(shop.best))
+    changes = page.get_by_role("link", name="What has changed").get_attribute("href")
     context.close()
     return {
         "list": f"/contacts/?{DAY}",
         "card": f"{shop.card(shop.best)}?{DAY}",
+        "changes": changes,
         "dashboard": DASHBOARD,
         "orders": "/portal/orders",
         "order": order,
         "interactions": "/interactions/",
         "operations": "/operations/",
+        "generations": "/operations/replays",
+        "generation": "/operations/replays/directory/1",
+        "parked": "/operations/parked",
         "login": "/login",
     }
 

@@ -37,7 +37,9 @@ async def test_a_customer_has_rhythm_standing_and_money(shop):
         "gross_minor": 6500,
         "net_minor": 6500,
         "index": 50.0,
-        **dict.fromkeys(("regularity", "due", "active", "horizon", "lapse", "expected", "value_minor", "model")),
+        **dict.fromkeys(
+            ("regularity", "due", "active", "horizon", "lapse", "expected", "value_minor", "model", "known_at")
+        ),
     }
     assert (await shop.ask(f"/customers/{ana}", as_of="2010-03-31")).json() == found
 

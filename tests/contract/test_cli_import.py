@@ -186,6 +186,14 @@ def test_customers_are_imported_with_what_is_known_of_them(rapport_run, rapport,
     assert (tmp_path / "people.rejects.csv").read_text().splitlines()[1].startswith('a,robot,,2,"kind: ')
 
 
+def test_products_are_imported_with_their_categories(rapport_run, rapport, tmp_path):
+    path = write(tmp_path, "MUG,Red mug,Cups", ",Nothing,", header="code,name,category", name="products.csv")
+    done = imported(rapport_run, "products", path, "--format", "csv", "--source", "till")
+    assert (done["rows"], done["accepted"], done["rejected"], done["events"]) == (2, 1, 1, 2)
+    [sent] = [body for _, path, _, body in rapport.requests if path == "/portal/api/v1/products/import"]
+    assert sent == {"source": "till", "products": [{"code": "MUG", "name": "Red mug", "category": "Cups"}]}
+
+
 def test_cards_are_imported_as_customers(rapport_run, rapport, tmp_path):
     path = tmp_path / "cards.vcf"
     path.write_text("BEGIN:VCARD\nVERSION:4.0\nUID:u1\nFN:Ada\nEND:VCARD\n")

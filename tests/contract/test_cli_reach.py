@@ -146,9 +146,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path, capsys
 
         yield app
 
-    code = run(
-        ["events", "show", "--json", "--data", str(tmp_path)], Composition(open_app, *[None] * 7)
-    )
+    code = run(["events", "show", "--json", "--data", str(tmp_path)], Composition(open_app, *[None] * 7))
     assert code == 3
     assert capsys.readouterr().out == '{"position": 1}\n'
 

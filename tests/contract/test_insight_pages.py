@@ -22,6 +22,7 @@ from services.analytics.tables import Table
 from services.contacts.changing import merge
 from services.contacts.standing import Merger
 from services.portal.order import PlaceOrder, order
+from services.portal.product import ListProduct, product
 from shared.decider import Context, handle
 from shared.ids import imported
 
@@ -161,6 +162,21 @@ async def test_a_product_has_its_own_intervals_curve_and_list(busy):
     assert "Half of all purchases of P1 follow the last within" in page
     page = words(await busy.see("/intervals", as_of=DAY, product="unheard-of"))
     assert "Nobody has ordered on a second day" in page
+
+
+async def test_a_category_is_chosen_has_its_curve_and_narrows_the_list(busy):
+    command, id_ = ListProduct(code="P1", name="Red mug", category="Cups"), imported("product", "portal", "P1")
+    listed = await handle(busy.embedded.platform.log, product, id_, command, context=by_maria())
+    await busy.embedded.platform.models.reached(family, listed.position)
+    asked = await busy.see("/intervals", as_of=DAY, category="Cups")
+    assert '<option value="Cups">' in asked.text
+    assert "Half of all purchases of Cups follow the last within" in words(asked)
+    every, cups = [(await busy.ask("/intervals", as_of=DAY, **of)).json() for of in ({}, {"category": "Cups"})]
+    assert every == cups  # nothing else is sold
+    assert (await busy.ask("/intervals", as_of=DAY, category="Plates")).json()["n"] == 0
+    assert (await busy.ask("/intervals", as_of=DAY, category="Cups", product="P1")).status_code == 422
+    assert len(await table(busy, "due", category="Cups")) == len(await table(busy, "due")) > 0
+    assert await table(busy, "due", category="Plates") == []
 
 
 async def test_what_is_due_links_to_the_card_and_to_why(busy):

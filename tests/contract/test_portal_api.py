@@ -206,6 +206,29 @@ async def test_a_product_is_listed_priced_and_delisted(portal):
     assert len((await portal.get("/products", offered=False)).json()["products"]) == 1
 
 
+async def test_a_product_is_put_into_a_category_and_found_by_it(portal):
+    listed = (await portal.post("/products", {"code": "MUG", "name": "Red mug", "category": "Cups"})).json()
+    assert listed["version"] == 1
+    moved = await portal.post(f"/products/{listed['id']}/category", {"category": "Mugs"}, version=1)
+    page = (await portal.get("/products", category="Mugs", after=moved.json()["position"])).json()
+    assert [(product["code"], product["category"]) for product in page["products"]] == [("MUG", "Mugs")]
+    assert (await portal.get("/products", category="Cups")).json()["products"] == []
+
+
+async def test_products_of_another_system_are_taken_over_and_the_same_again_is_unchanged(portal):
+    mug, bowl = {"code": "MUG", "name": "Red mug", "category": "Cups"}, {"code": "BOWL", "name": "Bowl"}
+    sent = {"source": "till", "products": [mug, bowl]}
+    first = (await portal.post("/products/import", sent)).json()
+    assert [(each["status"], each["events"]) for each in first["results"]] == [("accepted", 2), ("accepted", 1)]
+    again = (await portal.post("/products/import", sent)).json()
+    assert {each["status"] for each in again["results"]} == {"unchanged"}
+    changed = {"source": "till", "products": [{**mug, "category": "Mugs"}]}
+    last = (await portal.post("/products/import", changed)).json()
+    assert last["results"] == [{"status": "accepted", "events": 1, "reason": None}]
+    page = (await portal.get("/products", after=last["position"])).json()
+    assert [(each["source"], each["category"]) for each in page["products"]] == [("till", None), ("till", "Mugs")]
+
+
 def batch(**changes):
     order = {"number": "489434", "customer": "13085", "placed_at": "2009-12-01T07:45:00+00:00", "lines": [MUG]}
     note = {"number": "C489449", "customer": "16321", "issued_at": "2009-12-01T10:33:00+00:00", "lines": [MUG]}

@@ -27,6 +27,7 @@ from services.analytics.events import (
     SegmentLeft,
 )
 from services.analytics.loyalty import segment
+from services.analytics.model_versions import in_use
 from services.analytics.purchase_days import days, family
 from shared import crashpoints
 from shared.errors import Conflict, RapportError, SubjectIsErased, TooFarBehind
@@ -393,10 +394,10 @@ async def test_a_model_is_fitted_at_every_close_and_named_by_what_rests_on_it(sh
             ("mbg_nbd", "gamma_gamma", "gamma_intervals")
         )
         assert f"mbg_nbd-{date}" in said[-1].currencies[0].models
-    with shop.models.read(standing.family) as db:
-        assert registry.in_use(db, "GBP", OPENED)["mbg_nbd"].version == "mbg_nbd-2026-03-02"
-        assert registry.in_use(db, "GBP", OPENED + 9)["mbg_nbd"].version == "mbg_nbd-2026-03-03"
-        assert registry.in_use(db, "GBP", OPENED - 1) == {}
+    with shop.models.read(family) as db:
+        assert in_use(db, "GBP", OPENED)["mbg_nbd"].version == "mbg_nbd-2026-03-02"
+        assert in_use(db, "GBP", OPENED + 9)["mbg_nbd"].version == "mbg_nbd-2026-03-03"
+        assert in_use(db, "GBP", OPENED - 1) == {}
 
 
 async def test_each_currency_is_closed_for_itself(shop):

@@ -4,6 +4,7 @@ from uuid import uuid5
 
 from histories import Histories
 
+from services.analytics.events import ModelFitted
 from services.analytics.purchase_days import family as rhythm
 from services.contacts.events import (
     Alias,
@@ -13,7 +14,7 @@ from services.contacts.events import (
     IdentifierLinked,
     SubjectErased,
 )
-from services.portal.events import CreditIssued, Line, OrderCancelled, OrderPlaced, OrderRefunded
+from services.portal.events import CreditIssued, Line, OrderCancelled, OrderPlaced, OrderRefunded, ProductCategorised
 from shared.ids import NS
 
 DAY = 14_600
@@ -120,6 +121,27 @@ class Shop:
         self._tell(
             "customer", customer_id(name), SubjectErased(customer_id=customer_id(name), reason=None, absorbed=())
         )
+
+    def puts(self, code, category):
+        """A product into a category."""
+        event = ProductCategorised(source="shop", code=code, category=category)
+        self._tell("product", uuid5(NS, f"product {code}"), event)
+
+    def fits(self, day, model="mbg_nbd", currency="GBP"):
+        """A model at the close of a day."""
+        event = ModelFitted(
+            model=model,
+            version=f"{model}-{day}",
+            as_of=day,
+            currency=currency,
+            unit="week",
+            parameters={"r": 0.5, "alpha": 6.0, "a": 0.8, "b": 2.0},
+            n=40,
+            log_likelihood=-95.0,
+            flags=(),
+            backtest=None,
+        )
+        self.histories.happened(f"day-{day}", event)
 
     def read(self, **how):
         return self.histories.fold(rhythm, **how).read()

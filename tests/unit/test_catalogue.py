@@ -8,7 +8,7 @@ import pytest
 from histories import Histories
 
 from services.portal import catalogue
-from services.portal.events import ProductDelisted, ProductListed, ProductPriced
+from services.portal.events import ProductCategorised, ProductDelisted, ProductListed, ProductPriced
 
 MUG, BOWL = UUID(int=1), UUID(int=2)
 
@@ -37,6 +37,15 @@ def test_a_product_shows_its_latest_price_in_each_currency(histories):
         )
     shown = read(histories, lambda db: catalogue.found(db, MUG))
     assert (shown.code, shown.name, shown.prices, shown.version) == ("MUG", "A MUG", {"EUR": 475, "GBP": 399}, 3)
+
+
+def test_products_are_listed_by_their_category(histories):
+    listed(histories, MUG, "MUG")
+    listed(histories, BOWL, "BOWL")
+    for product_id, code, category in ((MUG, "MUG", "Cups"), (BOWL, "BOWL", "Cups"), (BOWL, "BOWL", None)):
+        histories.happened(f"product-{product_id}", ProductCategorised(source="portal", code=code, category=category))
+    found, _ = read(histories, lambda db: catalogue.listed(db, category="Cups"))
+    assert [(product.code, product.category, product.version) for product in found] == [("MUG", "Cups", 1)]
 
 
 def test_products_are_listed_by_code_with_or_without_those_no_longer_offered(histories):

@@ -14,7 +14,7 @@ END:VCARD
 def read(opened):
     with opened as file:
         batches = list(file.batches())
-    customers = [customer for batch in batches for customer in batch.customers]
+    customers = [customer for batch in batches for customer in batch.items]
     assert len(customers) == sum(len(batch.rows) for batch in batches)
     return customers, [(reject.row, reject.reason) for batch in batches for reject in batch.rejects]
 

@@ -9,9 +9,10 @@ from sales import DAY, Shop, customer_id
 
 from services.analytics import base as bases
 from services.analytics import evidence
+from services.analytics.categories import every_category, members
 from services.analytics.explain import Score, explain
 from services.analytics.fitting import Verdict
-from services.analytics.histories import histories, parts, product_histories
+from services.analytics.histories import histories, parts, product_histories, repeat_histories
 from services.analytics.kept import Kept
 from services.analytics.movement import cohorts, movement, portfolio, survival
 from services.analytics.population import population
@@ -265,7 +266,7 @@ def test_every_score_opens(shop):
         assert opened.population["n"] > 0
     index = explain(found, subject, Score.INDEX)
     assert sum(points for _, points in index.contributions) == pytest.approx(index.value)
-    assert explain(found, subject, Score.VALUE).model == "mbg_nbd-2011-01-26, gamma_gamma-2011-01-26"
+    assert explain(found, subject, Score.VALUE).model == "mbg_nbd-2011-01-26 (ad hoc), gamma_gamma-2011-01-26 (ad hoc)"
 
 
 def test_the_events_behind_a_figure_are_those_of_everybody_it_counts(shop):
@@ -299,7 +300,7 @@ def test_products_are_due_by_their_own_rhythm(shop):
             day += every + rng.randint(-2, 2)
     with shop.read() as db:
         within = scope(db, Question(DAY + 120))
-        names = {parts(name) for name in product_histories(db, within).customers}
+        names = {parts(name) for name in repeat_histories(db, within).customers}
         assert len(names) == 80
         assert {code for _, _, code in names} == {"P1", "P2"}
         found = replenishment(db, within)
@@ -307,6 +308,50 @@ def test_products_are_due_by_their_own_rhythm(shop):
     assert found.due
     assert [each.chance for each in found.due] == sorted((each.chance for each in found.due), reverse=True)
     assert all(each.chance >= 0.35 and each.intervals >= 2 and each.last <= DAY + 120 for each in found.due)
+
+
+def test_a_product_bought_once_is_left_out_unless_two_who_were_merged_bought_it(shop):
+    for name, day in (("ana", 0), ("anna", 6), ("bo", 0), ("cy", 1)):
+        shop.knows(name, f"shop:{name}")
+        shop.sells(name, name, DAY + day, 100, 200)
+    shop.sells("again", "bo", DAY + 9, 100)
+    shop.sells("gone", "cy", DAY + 5, 100)
+    shop.takes_back("gone", "cy", DAY + 5, 100)
+    shop.merges("anna", into="ana")
+
+    def found(**question):
+        with shop.read() as db:
+            some = repeat_histories(db, scope(db, Question(AS_OF, **question)))
+        whose, lengths = some.intervals
+        return sorted((*parts(some.customers[who])[1:], length) for who, length in zip(whose, lengths, strict=True))
+
+    assert found() == [("shop", "P1", 6), ("shop", "P1", 9), ("shop", "P2", 6)]
+    assert found(source="shop") == found()
+
+
+def test_a_category_is_bought_when_any_of_its_products_is(shop):
+    shop.knows("ana", "shop:1")
+    for number, (day, amounts) in enumerate([(0, (100, 200)), (4, (100,)), (10, (100, 200, 300))]):
+        shop.sells(str(number), "ana", DAY + day, *amounts)
+    shop.sells("late", "ana", DAY + 30, 0, 0, 50)
+    for code, category in (("P1", "cups"), ("P3", "bowls"), ("P2", "cups"), ("P2", None)):
+        shop.puts(code, category)
+    with shop.read() as db:
+        within = scope(db, Question(AS_OF))
+        assert every_category(db, 9) == ["bowls", "cups"]
+        assert members(db, "cups") == {("shop", "P1")}
+
+        def days(category):
+            some = product_histories(db, within, category=category)
+            return (some.day[some.purchases] - DAY).tolist()
+
+        assert days("cups") == [0, 4, 10, 30]
+        assert days("bowls") == [10, 30]
+        assert days("plates") == []
+        shop.puts("P3", "cups")
+    with shop.read() as db:
+        assert product_histories(db, within, category="cups").bought.days.tolist() == [4]
+        assert product_histories(db, within, category="bowls").customers == ()
 
 
 def test_the_rows_of_a_migration_are_the_customers_of_the_first_day(shop):

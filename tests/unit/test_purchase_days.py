@@ -213,6 +213,9 @@ def test_the_tables_are_the_same_in_any_order_in_any_partitions_and_after_any_cr
             shop.unmerges(name, into="a")
     shop.erases("c")
     shop.sells("late", "c", DAY + 50, 100)
+    for code, category in (("P1", "cups"), ("P2", "cups"), ("P1", "mugs"), ("P2", None)):
+        shop.puts(code, category)
+    shop.fits(DAY + 45)
     kit = Kit(family, shop.histories.events, shop.histories.codec, shop.histories.home)
     assert all(rows for rows, _ in kit.expected.values())
     kit.prove(seed=1)

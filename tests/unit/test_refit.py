@@ -9,7 +9,7 @@ from services.analytics import refit as refitting
 from services.analytics.events import ModelFitted, ModelRejected
 from services.analytics.fitting import Fit, Flag
 from services.analytics.histories import Histories
-from services.analytics.refit import BUYING, INTERVALS, SPENDING, buying_of, refit, waiting_of
+from services.analytics.refit import BUYING, INTERVALS, SPENDING, model_of, refit
 
 DAY = 20_000
 
@@ -42,8 +42,8 @@ def test_each_model_is_fitted_and_says_all_that_it_is(some, fitted):
     assert all(isinstance(event, ModelFitted) for event in fitted.values())
     assert {event.version for event in fitted.values()} == {f"{name}-2024-10-04" for name in fitted}
     assert [event.unit for event in fitted.values()] == ["week", "GBP", "day"]
-    assert buying_of(fitted[BUYING]).r == fitted[BUYING].parameters["r"]
-    assert waiting_of(fitted[INTERVALS]).k == fitted[INTERVALS].parameters["k"]
+    assert model_of(fitted[BUYING]).r == fitted[BUYING].parameters["r"]
+    assert model_of(fitted[INTERVALS]).k == fitted[INTERVALS].parameters["k"]
     assert fitted[BUYING].n == 150
 
 

@@ -76,7 +76,6 @@ async def test_both_databases_give_the_same_back(shop, home):
         return (
             registry.said(db, "GBP"),
             registry.earlier(db, "GBP", OPENED + 3),
-            registry.in_use(db, "GBP", OPENED + 1),
             registry.closes(db, 9),
             registry.first_open(db),
             registry.currencies_said(db),

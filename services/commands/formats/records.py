@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict
+from typing import Generic, Literal, TypedDict, TypeVar
 
+Item = TypeVar("Item")
 Kind = Literal["individual", "organisation", "household"]
 
 
@@ -36,6 +37,14 @@ class Customer(TypedDict):
     country: str | None
     email: str | None
     phone: str | None
+
+
+class Product(TypedDict):
+    """One product in the shape of the import API."""
+
+    code: str
+    name: str
+    category: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +89,17 @@ class OrderBatch:
 
 
 @dataclass(slots=True)
-class CustomerBatch:
-    """Customers to send together, the row each came from as (number, cells), and the rows that cannot be sent."""
+class RowBatch(Generic[Item]):
+    """Items to send together, the row each came from as (number, cells), and the rows that cannot be sent."""
 
-    customers: list[Customer] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     rows: list[tuple[int, Sequence[str]]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.customers) + len(self.rejects)
+        return len(self.items) + len(self.rejects)
 
-    def add(self, customer: Customer, row: int, cells: Sequence[str]) -> None:
-        """One more customer and the row it came from."""
-        self.customers.append(customer)
+    def add(self, item: Item, row: int, cells: Sequence[str]) -> None:
+        """One more item and the row it came from."""
+        self.items.append(item)
         self.rows.append((row, cells))

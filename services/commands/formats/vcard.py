@@ -12,8 +12,8 @@ import vobject
 from vobject.base import VObjectError
 
 from services.commands.formats import cells
-from services.commands.formats.customers import BATCH
-from services.commands.formats.records import BadFile, Customer, CustomerBatch, Kind, Reject, Rejected
+from services.commands.formats.records import BadFile, Customer, Kind, Reject, Rejected, RowBatch
+from services.commands.formats.rows import BATCH
 from services.commands.formats.source import Source, decoded
 
 MAX_CARD = 4 * 2**20
@@ -48,13 +48,13 @@ class CustomerVcards:
         """Bytes on disk that are read so far."""
         return self._source.done
 
-    def batches(self) -> Iterator[CustomerBatch]:
+    def batches(self) -> Iterator[RowBatch[Customer]]:
         """The cards in the file's order, up to 500 at a time.
 
         Raises:
             BadFile: When the file cannot be read further; rerunning the mended file is safe.
         """
-        batch = CustomerBatch()
+        batch = RowBatch[Customer]()
         for card in self._cards():
             self.rows += 1
             try:
@@ -63,7 +63,7 @@ class CustomerVcards:
                 batch.rejects.append(Reject(self.rows, (card,), str(reason)))
             if len(batch) == BATCH:
                 yield batch
-                batch = CustomerBatch()
+                batch = RowBatch[Customer]()
         if len(batch):
             yield batch
 

@@ -177,6 +177,28 @@
   };
   setInterval(age, 5000);
 
+  // ---- A slider over days keeps a date field in step; without this script the field alone does it ------------------
+
+  const named = new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" });
+  const dayOf = (range) => new Date(range.valueAsNumber * 86400e3);
+
+  for (const slider of $$("[data-slider]")) {
+    const field = document.getElementById(slider.dataset.slider);
+    const range = $("input[type=range]", slider);
+    const say = () => range.setAttribute("aria-valuetext", named.format(dayOf(range)));
+    slider.hidden = false;
+    say();
+    range.addEventListener("input", () => {
+      field.valueAsDate = dayOf(range);
+      say();
+    });
+    field.addEventListener("input", () => {
+      if (!field.value || !field.validity.valid) return;
+      range.valueAsNumber = Math.round(field.valueAsNumber / 86400e3);
+      say();
+    });
+  }
+
   // ---- Drafts: what was typed into a form with data-draft survives a session's end ---------------------------------
 
   const drafted = (form) => $$("input, textarea, select", form)
