@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, Never, Protocol
 
 from shared.backoff import Backoff
+from shared.health import STALE
 from shared.projections import ReadModels
 from shared.projections.catalog import FED, Entry, Status
 from shared.projections.generation import Generation
@@ -104,6 +105,7 @@ class Feeding:
         self._families = families
         self._feeder = feeder
         self._wanted = asyncio.Event()
+        self._looked = time.monotonic()
         self._fed: dict[Which, Fed] = {}
 
     def look(self) -> None:
@@ -112,6 +114,8 @@ class Feeding:
 
     def failing(self, family: str) -> str | None:
         """What keeps the generation that is read from being kept up; None when nothing does."""
+        if (since := time.monotonic() - self._looked) > STALE:
+            return f"nobody has looked after what is to be fed for {since:.0f} s"
         active = self._models.active(self._models.families[family])
         fed = self._fed.get((family, active.number))
         if fed is None or fed.task is None or fed.task.done():
@@ -144,6 +148,7 @@ class Feeding:
     async def _look(self) -> None:
         entries = await in_thread(self._models.entries)
         self._models.turn(entries)
+        self._looked = time.monotonic()
         wanted = {
             (entry.family, entry.generation): entry
             for entry in entries

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _END: Final = object()
+_LONG: Final = ThreadPoolExecutor(32, "long")
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Like `asyncio.to_thread`, but a cancellation comes through only when the thread has ended.
 
     A thread cannot be stopped: whoever cancels and then closes the connection that it uses pulls it away under it.
+    Its threads are others than those of `asyncio.to_thread`, so that who builds read models keeps nobody from reading.
     """
-    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    context = contextvars.copy_context()
+    running = asyncio.get_running_loop().run_in_executor(_LONG, partial(context.run, function, *args, **kwargs))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
