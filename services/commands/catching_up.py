@@ -13,8 +13,8 @@ from services.commands.progress import Report
 
 SLICE_SECONDS = 2
 """How long one request waits on the server."""
-STUCK_SECONDS = 120.0
-"""Without any progress for this long, the command gives up waiting."""
+STUCK_SECONDS = 600.0
+"""Without any progress for this long, the command gives up waiting. Derived tables of a long import come as one step."""
 _PAUSE_SECONDS = 0.05
 
 
@@ -24,7 +24,7 @@ async def catch_up(client: Client, token: str | None, report: Report) -> None:
     `token` is the position of a recent write: the server holds each request until that is reached.
 
     Raises:
-        Failure: When nothing moves for two minutes; what was written is safe.
+        Failure: When nothing moves for ten minutes; what was written is safe.
     """
     families = await client.get("/api/v1/projections")
     head = max((family["head"] for family in families), default=0)
