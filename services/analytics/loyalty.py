@@ -7,19 +7,17 @@ gross amount), so they are the same whatever the order of the events was.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise, product
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from services.analytics.rules import BEST, FIFTHS, SCORES, TODAY, CutOffs, Rules
+
 IntArray = npt.NDArray[np.int64]
 Letter = Literal["r", "f", "m"]
-
-BEST = 5
-HIGH = 4
-MIDDLE = 3
-SCORES = range(1, BEST + 1)
 
 
 class Segment(StrEnum):
@@ -36,30 +34,25 @@ class Segment(StrEnum):
 SEGMENTS = tuple(Segment)
 
 
-def segment(r: int, f: int, m: int, purchase_days: int) -> Segment:
-    """Name the segment of three scores: (f + m) / 2 of 4 is strong, below 3 weak; r of 4 is recent, below 3 gone."""
-    if f + m >= 2 * HIGH:
-        if r >= HIGH:
-            return Segment.CHAMPION
-        return Segment.LOYAL if r == MIDDLE else Segment.AT_RISK
-    if r >= HIGH and purchase_days == 1:
-        return Segment.NEW
-    if r < MIDDLE and f + m < 2 * MIDDLE:
-        return Segment.DORMANT
-    return Segment.REGULAR
+@lru_cache(maxsize=16)
+def names_of(rules: Rules) -> tuple[str, ...]:
+    """The segments that rules know: ours, and after them the new ones."""
+    return tuple(dict.fromkeys((*SEGMENTS, *(rule.segment for rule in rules.segments))))
 
 
-_SEGMENT_CODES = np.array(
-    [SEGMENTS.index(segment(r, f, m, days)) for r, f, m, days in product(SCORES, SCORES, SCORES, (1, 2))]
-).reshape(BEST, BEST, BEST, 2)
-"""The same rule as a table, to look a million customers up at once."""
+@lru_cache(maxsize=16)
+def _codes(rules: Rules) -> IntArray:
+    """The segments of rules as a table by scores and purchase days, to look a million customers up at once."""
+    names = names_of(rules)
+    cells = (names.index(rules.segment(*scores)) for scores in product(SCORES, SCORES, SCORES, (1, 2)))
+    return np.fromiter(cells, np.int64).reshape(BEST, BEST, BEST, 2)
 
 
 @dataclass(frozen=True)
 class Scale:
     """What each score takes, in one base of customers: more is better.
 
-    The rule is ours, because quintiles by rank break ties by chance:
+    The rule that counts is ours, because quintiles by rank break ties by chance:
     score(v) = 1 + ⌊5 · #{customers with a strictly worse value} / N⌋,
     so customers with equal values share the lower score, and a score can stay without customers.
 
@@ -72,11 +65,14 @@ class Scale:
     counts: tuple[int, ...]
 
     @classmethod
-    def of(cls, values: IntArray) -> Self:
-        """Draw the scale of a base from the values of all its customers, in any order."""
+    def of(cls, values: IntArray, cut_offs: CutOffs = FIFTHS, sign: int = 1) -> Self:
+        """Draw the scale of a base from the values of all its customers, in any order; -1 if cuts say less is more."""
         distinct, sizes = np.unique(values, return_counts=True)
         worse = np.cumsum(sizes) - sizes
-        scores = 1 + BEST * worse // max(len(values), 1)
+        if cut_offs.cuts is None:
+            scores = 1 + np.searchsorted(np.array(cut_offs.shares) * len(values), 100 * worse, side="right")
+        else:
+            scores = 1 + np.searchsorted(sign * np.array(cut_offs.cuts), distinct, side="right")
         spans = list(pairwise(np.searchsorted(scores, [*SCORES, BEST + 1])))
         return cls(
             cuts=tuple(int(distinct[start]) if start < end else None for start, end in spans),
@@ -85,7 +81,7 @@ class Scale:
 
     @property
     def steps(self) -> list[tuple[int, int]]:
-        """(score, cut) of the scores that somebody has, ascending; score 1 is always the first."""
+        """(score, cut) of the scores that somebody has, ascending."""
         return [(score, cut) for score, cut in zip(SCORES, self.cuts, strict=True) if cut is not None]
 
     def scores(self, values: IntArray) -> IntArray:
@@ -153,11 +149,13 @@ class Ranking:
     r: Scale
     f: Scale
     m: Scale
+    rules: Rules = TODAY
 
     @classmethod
-    def of(cls, base: Purchases, as_of: int) -> Self:
+    def of(cls, base: Purchases, as_of: int, rules: Rules = TODAY) -> Self:
         """Rank a base; a purchase after `as_of` must not be in it."""
-        return cls(as_of=as_of, r=Scale.of(base.last - as_of), f=Scale.of(base.days), m=Scale.of(base.gross))
+        recency = Scale.of(base.last - as_of, rules.r, sign=-1)
+        return cls(as_of, recency, Scale.of(base.days, rules.f), Scale.of(base.gross, rules.m), rules)
 
     @property
     def n(self) -> int:
@@ -175,9 +173,9 @@ class Ranking:
         return self.r.scores(base.last - self.as_of), self.f.scores(base.days), self.m.scores(base.gross)
 
     def segments(self, base: Purchases) -> IntArray:
-        """Segments of customers of the base, as indices into SEGMENTS, aligned with the columns."""
+        """Segments of customers of the base, as indices into the names of the rules, aligned with the columns."""
         r, f, m = self.scores(base)
-        codes: IntArray = _SEGMENT_CODES[r - 1, f - 1, m - 1, np.minimum(base.days, 2) - 1]
+        codes: IntArray = _codes(self.rules)[r - 1, f - 1, m - 1, np.minimum(base.days, 2) - 1]
         return codes
 
     def segment_counts(self, base: Purchases) -> Mapping[Segment, int]:
@@ -186,11 +184,14 @@ class Ranking:
         return {name: int(count) for name, count in zip(SEGMENTS, counts, strict=True)}
 
     def place(self, last: int, purchase_days: int, gross: int) -> Standing:
-        """Place one customer of the base: last purchase day, distinct purchase days, gross minor units."""
+        """Place one customer of the base: last purchase day, distinct purchase days, gross minor units.
+
+        The rules must know no segment but ours.
+        """
         recency = _reason("r", self.r, last - self.as_of, sign=-1)
         frequency = _reason("f", self.f, purchase_days)
         money = _reason("m", self.m, gross)
-        name = segment(recency.score, frequency.score, money.score, purchase_days)
+        name = Segment(self.rules.segment(recency.score, frequency.score, money.score, purchase_days))
         return Standing(recency.score, frequency.score, money.score, name, (recency, frequency, money))
 
 

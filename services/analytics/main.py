@@ -23,6 +23,7 @@ from services.analytics import (
     tables,
     timing_api,
     value_page,
+    what_if_api,
     why_page,
 )
 from services.analytics.purchase_days import family
@@ -37,6 +38,7 @@ SERVICE = Service(
         models_api.router,
         timing_api.router,
         days_api.router,
+        what_if_api.router,
         pages.router,
         intervals_page.router,
         loyalty_page.router,

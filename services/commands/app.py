@@ -15,7 +15,6 @@ from services.commands import (
     checks,
     customers,
     database,
-    days,
     events,
     imports,
     moving,
@@ -24,6 +23,7 @@ from services.commands import (
     serving,
     swapping,
     tracing,
+    what_if,
 )
 from services.commands.composition import Composition
 from services.commands.failure import BAD_INPUT, UNREACHABLE, Failure, ReaderGone
@@ -45,7 +45,7 @@ def build() -> typer.Typer:
     app.command()(serving.serve)
     app.add_typer(imports.app, name="import")
     app.add_typer(customers.app, name="customers")
-    app.add_typer(days.app, name="analytics")
+    app.add_typer(what_if.app, name="analytics")
     app.add_typer(events.app, name="events")
     app.add_typer(checks.projections, name="projections")
     app.add_typer(swapping.app, name="replay")

@@ -85,6 +85,7 @@ class Generation:
         with self._lock:
             try:
                 with self.place.writer.begin() as db:
+                    locks.patient(db)
                     self._progress.hold(db)
                     yield Held(partial(self._marks, db), partial(self._take, db), partial(self._refold, db))
             except BaseException:

@@ -26,7 +26,6 @@ from services.analytics.events import (
     SegmentEntered,
     SegmentLeft,
 )
-from services.analytics.loyalty import segment
 from services.analytics.model_versions import in_use
 from services.analytics.purchase_days import days, family
 from shared import crashpoints
@@ -79,7 +78,7 @@ def segments(shop, day):
             1 + 5 * sum(other[figure] < mine[figure] for other in figures.values()) // len(figures)
             for figure in range(3)
         )
-        scored[who] = segment(r, f, m, mine[1]).value
+        scored[who] = TODAY.segment(r, f, m, mine[1])
     return scored
 
 
@@ -120,7 +119,7 @@ async def test_grades_say_why_a_customer_stands_where_it_stands(shop):
     for event in of(await shop.said(OPENED), SegmentEntered):
         grades = event.grades
         scores = [grade.score for grade in (grades.recency, grades.frequency, grades.money)]
-        assert segment(*scores, grades.frequency.value) == event.segment
+        assert TODAY.segment(*scores, grades.frequency.value) == event.segment
         assert grades.recency.value <= grades.recency.takes
         assert grades.frequency.value >= grades.frequency.takes
         assert grades.money.value >= grades.money.takes

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.loyalty import SEGMENTS, Purchases, Ranking, Reason, Scale, Segment, segment
+from services.analytics.loyalty import SEGMENTS, Purchases, Ranking, Reason, Scale, Segment
+from services.analytics.rules import TODAY
 
 AS_OF = 15_000
 customer_rows = st.lists(
@@ -49,8 +50,8 @@ def test_the_segments_exclude_each_other_and_follow_the_written_rule():
             Segment.NEW: r >= 4 and value < 4 and days == 1,
             Segment.DORMANT: r <= 2 and value < 3,
         }
-        assert [segment(r, f, m, days)] == [name for name, holds in rules.items() if holds] or (
-            segment(r, f, m, days) is Segment.REGULAR and not any(rules.values())
+        assert [TODAY.segment(r, f, m, days)] == [name for name, holds in rules.items() if holds] or (
+            TODAY.segment(r, f, m, days) == Segment.REGULAR and not any(rules.values())
         )
 
 
