@@ -14,7 +14,7 @@ from services.commands.progress import Report
 SLICE_SECONDS = 2
 """How long one request waits on the server."""
 STUCK_SECONDS = 600.0
-"""Without any progress for this long, the command gives up waiting. Derived tables of a long import come as one step."""
+"""Without any progress for this long, the command gives up waiting. Derived tables of a long import are one step."""
 _PAUSE_SECONDS = 0.05
 
 
