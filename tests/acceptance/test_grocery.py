@@ -3,7 +3,7 @@
 import product
 import pytest
 
-pytestmark = [pytest.mark.data, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.data, pytest.mark.long]
 
 CALIBRATION, LAST_DAY = "2006-12-31", "2007-12-30"
 

@@ -170,6 +170,7 @@ def test_the_same_file_again_changes_nothing(rapport, dataset):
     assert (again["accepted"], again["events"], again["unchanged"]) == (0, 0, 417_503)
 
 
+@pytest.mark.long
 def test_everything_can_be_proven(rapport):
     proof = rapport("verify")
     assert proof["ok"], proof

@@ -129,8 +129,8 @@ async def same(both: Both) -> None:
     assert all(entry["lag_events"] == 0 and entry["approximate"] for entry in status)
 
 
-async def test_four_processes_give_the_read_models_of_one(both: Both):
-    both.take(CUT)
+async def test_four_processes_give_the_read_models_of_one(both: Both, tmp_path):
+    both.take(product.fewer(CUT, tmp_path, 40))
     await same(both)
 
 

@@ -104,6 +104,7 @@ async def test_each_server_dies_once_and_everything_goes_on_by_itself(
     await nothing_lost(deployed, load, own_kafka.address)
 
 
+@pytest.mark.long
 async def test_replicas_come_and_go_and_die(
     kafka: str, postgres: str, rng: random.Random, start: Callable[..., Deployment]
 ):

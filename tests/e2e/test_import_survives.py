@@ -6,9 +6,10 @@ import subprocess
 import time
 
 import pytest
-from product import PURCHASES, answer, run, start
+from product import PURCHASES, answer, fewer, run, start
 
-CUT = ("import", "orders", PURCHASES / "online_retail_cut.csv.gz", "--format", "online-retail")
+FILE = PURCHASES / "online_retail_cut.csv.gz"
+CUT = ("import", "orders", FILE, "--format", "online-retail")
 
 
 def state(data, as_of, cwd):
@@ -33,12 +34,16 @@ def killed_import(command, data, kills, seconds, cwd, seed):
     return answer(*command, "--data", data, cwd=cwd)
 
 
-def test_killed_three_times_the_cut_ends_in_the_same_state(tmp_path):
+@pytest.mark.parametrize(
+    ("customers", "kills"), [(50, 2), pytest.param(10_000, 3, marks=pytest.mark.long)], ids=["some", "the whole cut"]
+)
+def test_a_killed_import_of_the_cut_ends_in_the_same_state(tmp_path, customers, kills):
+    command = ("import", "orders", fewer(FILE, tmp_path, customers), "--format", "online-retail")
     started = time.monotonic()
-    whole = answer(*CUT, "--data", tmp_path / "whole", cwd=tmp_path)
+    whole = answer(*command, "--data", tmp_path / "whole", cwd=tmp_path)
     seconds = time.monotonic() - started
     assert whole["rows"] == whole["accepted"] + whole["rejected"]
-    last = killed_import(CUT, tmp_path / "killed", 3, seconds, tmp_path, seed=20101209)
+    last = killed_import(command, tmp_path / "killed", kills, seconds, tmp_path, seed=20101209)
     assert last["accepted"] + last["unchanged"] == whole["accepted"]
     assert state(tmp_path / "killed", "2010-12-09", tmp_path) == state(tmp_path / "whole", "2010-12-09", tmp_path)
 

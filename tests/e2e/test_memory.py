@@ -66,6 +66,7 @@ def compare(tmp_path, orders):
     assert long[1] <= ALLOWED * short[1]
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_a_short_history(tmp_path):
     compare(tmp_path, 400)
 

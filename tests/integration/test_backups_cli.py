@@ -17,6 +17,7 @@ def people(tmp_path):
     return "people.csv"
 
 
+@pytest.mark.long
 def test_a_backup_of_an_instance_at_work_is_one_moment_of_it(tmp_path, people):
     arguments = ("import", "customers", people, "--format", "csv", "--source", "shop", "--data", "data", "--json")
     with product.serving(tmp_path / "data"):
