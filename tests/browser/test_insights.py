@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 DAY = f"as_of={RETAIL.last_day}"
 BASE = f"source={RETAIL.source}&{DAY}"
 TABS = ("Overview", "Intervals", "Loyalty", "Value", "Cohorts", "Movements")
-PAGES = ("", "intervals", "loyalty", "value", "cohorts", "movements", "customers")
+PAGES = ("", "intervals", "loyalty", "value", "cohorts", "movements", "customers", "what-if")
 OF_ONE = ("", "/why/due", "/why/segment", "/why/value", "/products")
 LOOKS = [(1440, "light"), (360, "dark")]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -163,12 +163,12 @@ def test_the_card_leads_to_all_scores_and_back(visit, shop):
     settled(page)
 
 
-@pytest.mark.parametrize(("path", "width", "theme"), looks(PAGES))
+@pytest.mark.parametrize(("path", "width", "theme"), list(looks(PAGES)))
 def test_every_page_of_a_base_is_accessible(visit, shop, path, width, theme):
     accessible(visit(shop, f"/analytics/{path}?{BASE}", width=width, theme=theme))
 
 
-@pytest.mark.parametrize(("path", "width", "theme"), looks(OF_ONE))
+@pytest.mark.parametrize(("path", "width", "theme"), list(looks(OF_ONE)))
 def test_every_page_of_a_customer_is_accessible(visit, shop, path, width, theme):
     of = visit(shop, f"/analytics/customers/{RETAIL.source}:{shop.best}?{BASE}").url
     address, _, query = of.partition("?")
