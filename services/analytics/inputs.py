@@ -7,8 +7,9 @@ from datetime import date
 from typing import Any, Final, cast
 
 from services.analytics.explain import Explanation, Score
-from services.analytics.loyalty import SCORES, Letter
+from services.analytics.loyalty import Letter
 from services.analytics.loyalty_page import takes
+from services.analytics.rules import SCORES
 from services.analytics.words import Reader
 from shared.web.i18n import N_
 

@@ -15,9 +15,10 @@ from services.analytics.figures import Figure, Rows, segment_figure
 from services.analytics.heat import Cell, Heat, Row, level
 from services.analytics.insights import Choices, Tab, insight
 from services.analytics.kept import kept
-from services.analytics.loyalty import SCORES, Letter, Ranking
+from services.analytics.loyalty import Letter, Ranking
 from services.analytics.population import Population
 from services.analytics.question import Viewed
+from services.analytics.rules import SCORES
 from services.analytics.score_words import NAMES
 from services.analytics.scoring import Scoring, scoring
 from services.analytics.selection import BIN

@@ -24,6 +24,7 @@ from services.analytics import (
     timing_api,
     value_page,
     what_if_api,
+    what_if_page,
     why_page,
 )
 from services.analytics.purchase_days import family
@@ -42,6 +43,7 @@ SERVICE = Service(
         pages.router,
         intervals_page.router,
         loyalty_page.router,
+        what_if_page.router,
         value_page.router,
         cohorts_page.router,
         movements_page.router,

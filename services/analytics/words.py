@@ -11,9 +11,10 @@ from babel.support import NullTranslations
 from starlette.requests import Request
 
 from services.analytics.base import Month
-from services.analytics.loyalty import BEST, Reason, Segment
+from services.analytics.loyalty import Reason, Segment
 from services.analytics.population import Population
 from services.analytics.profile import Profile
+from services.analytics.rules import BEST
 from shared.web.formats import Formats
 from shared.web.i18n import N_, negotiate, translations
 

@@ -44,7 +44,7 @@ class FakeRapport:
                 Route("/contacts/api/v1/customers/import", self._customers, methods=["POST"]),
                 Route("/portal/api/v1/products/import", self._products, methods=["POST"]),
                 Route("/portal/api/v1/orders/import", self._orders, methods=["POST"]),
-                Route("/analytics/api/v1/{path:path}", self._analytics),
+                Route("/analytics/api/v1/{path:path}", self._analytics, methods=["GET", "POST"]),
             ]
         )
 
@@ -189,6 +189,31 @@ def _event(position: int) -> dict[str, Any]:
 
 
 ANALYTICS: dict[str, Any] = {
+    "rules": {
+        **{letter: {"shares": [20, 40, 60, 80]} for letter in "rfm"},
+        "segments": [{"segment": "champion", "r": [4, 5], "s": [4, 5]}, {"segment": "regular"}],
+    },
+    "what-if": {
+        "as_of": "2010-03-31",
+        "currency": "GBP",
+        "n": 5,
+        "changed": 2,
+        "rescored": 4,
+        "before": {"champion": 2, "regular": 3},
+        "after": {"champion": 0, "regular": 5},
+        "moves": {"champion": {"regular": 2}},
+        "gross_minor": {"before": {"champion": 9000, "regular": 6000}, "after": {"champion": 0, "regular": 15000}},
+        "cuts": {"before": {}, "after": {}},
+        "customers": [
+            {
+                "customer": "9b2e0c0c-0000-4000-8000-000000000001",
+                "before": "champion",
+                "after": "regular",
+                "scores": {"before": [5, 5, 5], "after": [5, 1, 5]},
+                "gross_minor": 5000,
+            }
+        ],
+    },
     "base": {
         "as_of": "2010-12-09",
         "currency": "GBP",

@@ -27,7 +27,7 @@ from shared.decider import Context, handle
 from shared.ids import imported
 
 TABS = ("", "intervals", "loyalty", "value", "cohorts", "movements")
-LISTS = (*TABS, "customers")
+LISTS = (*TABS, "customers", "what-if")
 YEAR = 2010
 DAY = "2010-12-31"
 ANYTHING_BUT_WORDS = re.compile(r"<[^>]+>|\s+")

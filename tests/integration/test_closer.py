@@ -28,6 +28,7 @@ from services.analytics.events import (
 )
 from services.analytics.model_versions import in_use
 from services.analytics.purchase_days import days, family
+from services.analytics.rules import TODAY
 from shared import crashpoints
 from shared.errors import Conflict, RapportError, SubjectIsErased, TooFarBehind
 
