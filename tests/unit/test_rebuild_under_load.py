@@ -66,17 +66,19 @@ async def test_a_rebuild_under_load_is_noticed_by_nobody(log, home, tmp_path):
                 seen.append(await asyncio.to_thread(desk.gross))
                 await asyncio.sleep(0.05)
 
-        async def order():
+        async def orders_arrive(group):
+            # whether the one before is answered or not: who waits for answers sends less, the slower they come
             nonlocal sent
             began = asyncio.get_running_loop().time()
             while not stop.is_set():
-                await sell(log)
+                customer = 1_000 + random.randrange(EVENTS // 20)
+                group.create_task(sell(log, customer=customer))
                 sent += 1
                 await asyncio.sleep(max(0, began + sent / A_SECOND - asyncio.get_running_loop().time()))
 
         async with asyncio.TaskGroup() as group:
             group.create_task(look())
-            group.create_task(order())
+            group.create_task(orders_arrive(group))
             began = asyncio.get_running_loop().time()
             entry = await desk.replays.start(facts.family, Wish(reason="under load"))
             async with asyncio.timeout(1_500):
