@@ -89,7 +89,7 @@ async def opened(service: Service, services: Sequence[Service], settings: Settin
             "event store": partial(_answers, store),
             "database": partial(asyncio.to_thread, _select_one, engine),
             "keyring": partial(asyncio.to_thread, _select_one, keyring_engine),
-            "kafka": partial(_sees, ends),
+            "kafka": ends.probe,
             ALARM: overdue(models, service.families),
         }
         for family in service.families:
@@ -165,10 +165,6 @@ def _keeps_up(feeding: Feeding, models: ReadModels, family: Family) -> Probe:
 
 async def _answers(store: EventStore) -> None:
     await store.position()
-
-
-async def _sees(ends: TopicEnds) -> str | None:
-    return ends.failing
 
 
 def _select_one(engine: sa.Engine) -> None:

@@ -25,6 +25,7 @@ from shared.service import Platform, Service
 from shared.serving import Running, application, background
 from shared.settings import Settings
 from shared.sqlite_store import SqliteStore
+from shared.topic_ends import TopicEnds
 
 
 @asynccontextmanager
@@ -50,10 +51,16 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
         models = stack.enter_context(closing(ReadModels(home, families, log.codec, store.id)))
         feeding = Feeding(models, list(models.families), partial(_follower, store, models))
         probes = {family: _probe(feeding, family) for family in models.families}
-        health = Health({**probes, ALARM: overdue(models, families)})
+        probes |= {"event store": store.probe, ALARM: overdue(models, families)}
+        work = []
+        if settings.kafka is not None:
+            ends = TopicEnds(settings.kafka, [service.name for service in services], settings.topic_prefix)
+            probes["kafka"] = ends.probe
+            work.append(ends.run())
+        health = Health(probes)
         relays = _relays(store, services, settings)
         platform = Platform(log, models, settings, accounts, health, feeding, relays)
-        work = [health.run(), feeding.run(), *(relay.run() for relay in relays)]
+        work += [health.run(), feeding.run(), *(relay.run() for relay in relays)]
         await stack.enter_async_context(background(work))
         yield Running(platform, application(services, platform), relays, tuple(services))
 

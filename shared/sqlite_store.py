@@ -91,6 +91,10 @@ class SqliteStore:
             return self._writer.position
         return int(scalar(self._reader, "SELECT coalesce(max(position), 0) FROM events"))
 
+    async def probe(self) -> str | None:
+        """What is wrong with the disk, as health asks it."""
+        return self._writer.broken
+
     async def load(self, stream: str) -> History:
         """Everything in one stream. Loads asked for in one tick of the loop share one query."""
         future = self._loads.get(stream)

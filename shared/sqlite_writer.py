@@ -64,12 +64,13 @@ class Writer:
         }
         self._known: dict[str, _Stream] = {}
         self._older: dict[str, _Stream] = {}
-        self._broken: str | None = None
+        self.broken: str | None = None
+        """Why nothing is accepted any more."""
 
     def commit(self, batch: Sequence[Append]) -> list[list[Recorded] | RapportError]:
         """The outcome of each append, in order; what is not an error is durable."""
-        if self._broken is not None:
-            return [StoreFailed(self._broken) for _ in batch]
+        if self.broken is not None:
+            return [StoreFailed(self.broken) for _ in batch]
         try:
             return self._commit(batch)
         except apsw.ConstraintError:
@@ -80,8 +81,8 @@ class Writer:
             return list(itertools.chain.from_iterable(self.commit([append]) for append in batch))
         except (apsw.IOError, apsw.CorruptError) as error:
             # after a failed fsync the kernel may report later ones as good without the pages being on disk
-            self._broken = f"the disk failed ({error}); start again, which reads back what is really there"
-            return [StoreFailed(self._broken) for _ in batch]
+            self.broken = f"the disk failed ({error}); start again, which reads back what is really there"
+            return [StoreFailed(self.broken) for _ in batch]
         except (apsw.Error, OSError, MemoryError, ValueError) as error:
             self._forget()
             return [StoreFailed(f"the append is not durable: {error}") for _ in batch]

@@ -53,6 +53,10 @@ class TopicEnds:
             self.failing = f"{type(error).__name__}: {error}"
             await self._backoff.pause()
 
+    async def probe(self) -> str | None:
+        """What is wrong with Kafka, as health asks it."""
+        return self.failing
+
     async def _watch(self) -> Never:
         services = list(self._services.values())
         async with AsyncExitStack() as stack:

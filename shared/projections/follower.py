@@ -91,6 +91,7 @@ class Follower:
                 await in_thread(generation.apply, [Batch(*STORE, page.events, page.position, 0)])
             else:
                 generation.idle(page.position)
+            self.failing = None
             if await self._is_far(page.position):
                 return False
         raise RapportError("what never ends has ended")
@@ -120,7 +121,8 @@ class Follower:
             await in_thread(self.generation.refresh)
             ended = time.monotonic()
             self._refresh_at = ended + (ended - started) / _REFRESH_SHARE
-        self.failing = None
+        if not behind:  # whoever has only looked may fail again when it writes
+            self.failing = None
         self._moved()
         return behind > _FAR and not self._by_pages
 
@@ -149,4 +151,5 @@ class Follower:
             log.warning("%s goes on page by page after %r", self.generation.family.name, error)
             self._by_pages = True
             return after
+        self.failing = None
         return upto

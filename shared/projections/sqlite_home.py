@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
@@ -68,13 +68,15 @@ def _readers(path: Path) -> sa.Engine:
     return engine
 
 
+_BUSY: Final = 4.0
+"""Seconds to wait for a lock that only another program can hold; then whoever waits says so, and tries again."""
 _WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000", "cache_size=-8192")
 _READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-2048")
 
 
 def _connect(uri: str, pragmas: tuple[str, ...]) -> sqlite3.Connection:
     # isolation_level=None: the driver would otherwise open transactions on its own, and too late
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY)
     for pragma in pragmas:
         db.execute(f"PRAGMA {pragma}")
     return db

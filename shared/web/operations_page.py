@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from shared import status
 from shared.parked import ALARM
+from shared.relay import State
 from shared.web import guard
 from shared.web.freshness import freshness
 from shared.web.guard import may
 from shared.web.operations import VERIFIED
-from shared.web.serving import Here
+from shared.web.serving import Frame, Here
 
 router = guard.router(include_in_schema=False)
 
@@ -31,24 +32,67 @@ async def home() -> RedirectResponse:
 
 @router.get("/operations/")
 @may("operator", "manager", "analyst")
-async def operations(request: Request, here: Here) -> HTMLResponse:
+async def operations(request: Request, here: Here, frame: Frame) -> HTMLResponse:
     """Whether anything is behind, stuck or parked."""
     families = [generation.family for generation in here.models.generations]
     failing = here.health.problems()
-    overdue = failing.pop(ALARM, None)
+    overdue = failing.pop(ALARM, None) is not None
+    projections = await status.projections(here)
+    may_unpark = guard.principal(request).role in {"operator", "admin"}
+    still = [relay.service for relay in here.relays if relay.state not in {State.RELAYING, State.STARTING}]
     return request.app.state.shell.page(  # type: ignore[no-any-return]
         request,
         "operations.html",
-        projections=await status.projections(here),
+        notices=_notices(frame.gettext(request), projections, failing, still, overdue=overdue, door=may_unpark),
+        projections=projections,
         failing=failing,
-        overdue=overdue is not None,
-        may_unpark=guard.principal(request).role in {"operator", "admin"},
+        may_unpark=may_unpark,
         generations=len(await asyncio.to_thread(here.models.entries)),
         head=await here.log.store.position(),
         relays=here.relays,
         verified=_verified(await asyncio.to_thread(here.accounts.last_note, VERIFIED)),
         fresh=await freshness(request, *families),
     )
+
+
+class _Notice(NamedTuple):
+    text: str
+    tone: str
+    door: str | None = None
+
+
+def _notices(
+    _: Callable[[str], str],
+    projections: Sequence[Mapping[str, Any]],
+    failing: Mapping[str, str],
+    still: Collection[str],
+    *,
+    overdue: bool,
+    door: bool,
+) -> list[_Notice]:
+    """What an operator must know, the worst first; that all is well if there is nothing else to say."""
+    notices = []
+    if failing:
+        waiting = _("Something has stopped: %(names)s. Nothing that was confirmed is lost.")
+        names = ", ".join(f"{name} ({problem})" for name, problem in failing.items())
+        notices.append(_Notice(waiting % {"names": names}, "danger"))
+    if still:
+        unpublished = _(
+            "Not published at the moment: %(names)s. Nothing is lost; it goes on from the last event that Kafka has."
+        )
+        notices.append(_Notice(unpublished % {"names": ", ".join(still)}, "danger"))
+    if parked := sum(each["parked"] for each in projections):
+        told = _("Events parked: %(count)s. Their customers wait; everybody else goes on.")
+        if overdue:
+            told = _(
+                "Events parked: %(count)s, some for more than 15 minutes. Their customers wait; everybody else goes on."
+            )
+        text = told % {"count": parked}
+        notices.append(_Notice(text, "danger" if overdue else "warning", "/operations/parked" if door else None))
+    behind = sum(each["lag_events"] > 0 for each in projections)
+    if behind and not failing:
+        notices.append(_Notice(_("Read models that are catching up: %(count)s.") % {"count": behind}, "info"))
+    return notices or [_Notice(_("Everything is up to the last event."), "success")]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from statistics import median, quantiles
 
 import sqlalchemy as sa
+import stages
 import timing
 from rounds import HERE, Side, run
+from stages import STAGES
 
 from services.analytics import evidence, purchase_days, standing
 from services.analytics.identity import identifiers
@@ -33,6 +35,7 @@ from shared.sqlite_files import open_reader, scalar
 from shared.sqlite_scan import SqliteScan
 
 _LAST_DAY = day_number(date(2010, 12, 9))
+_FAMILIES = (purchase_days.family, evidence.family, standing.family)
 _ROUNDS = 3
 _CARDS = 500
 _SCORE = Side("score", "score.py", "--folder {folder}")
@@ -44,12 +47,14 @@ def measured(report: Path | None, told: Callable[[str], None]) -> None:
         folder = Path(scratch)
         _imported(folder)
         events = int(scalar(open_reader(folder / "events.db"), "SELECT max(position) FROM events"))
-        found = {name: _replayed(folder, family, events) for name, family in _families().items()}
-        whole = found["rhythm"]["cpu"]
+        found = {name: _replayed(folder, [family], events) for name, family in _alone().items()}
+        together = {n: _replayed(folder, _FAMILIES, events, processes=n) for n in (1, 2)}
+        alone = {stage: sum(row[stage] for row in found.values()) for stage in (*STAGES, "cpu", "seconds")}
+        found |= {"one by one": alone, "one pass a family": together[1], "the same, two processes": together[2]}
         for name, row in found.items():
-            share = f", {row['cpu'] / whole:.0%} of rhythm" if name.startswith("rhythm, ") else ""
-            rate = f"{events / row['seconds']:,.0f} events/s, {row['cpu'] / events * 1e6:.1f} µs CPU an event"
-            told(f"replay of {name}: {rate}{share}")
+            told(f"replay of {name}: {events / row['seconds']:,.0f} events/s, {_profile(row, events)}")
+        told(f"one pass a family / one by one: {alone['cpu'] / together[1]['cpu']:.2f}x less CPU")
+        told(f"two processes / one: {together[1]['seconds'] / together[2]['seconds']:.2f}x")
         cards = _cards(folder, events)
         told(f"customer card: {median(cards) * 1e3:.1f} ms, p99 {quantiles(cards, n=100)[98] * 1e3:.1f} ms")
     scores = run(_SCORE, {})
@@ -58,33 +63,40 @@ def measured(report: Path | None, told: Callable[[str], None]) -> None:
         report.with_suffix(".json").write_text(json.dumps({"replays": found, "cards": cards, "scores": scores}))
 
 
+def _profile(row: Mapping[str, float], events: int) -> str:
+    spent = ", ".join(f"{stage} {row[stage] / events * 1e6:.1f}" for stage in STAGES)
+    return f"{row['cpu'] / events * 1e6:.1f} µs CPU an event: {spent}"
+
+
 def _imported(folder: Path) -> None:
     data = {name: value for name, value in os.environ.items() if name in {"RAPPORT_TEST_DATA", "PYTHONPATH"}}
     command = [sys.executable, str(HERE / "import_alone.py"), "--folder", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=data)
 
 
-def _families() -> dict[str, Family]:
-    """The families, and the parts of the largest: a derived table comes with what it is derived of."""
-    rhythm = purchase_days.family
+def _alone() -> dict[str, Family]:
+    """A family for each table; a derived one comes with what it is derived of."""
     parts = {}
-    for table in rhythm.tables:
-        beneath = (*table.of, table.through) if isinstance(table, Derived) else ()
-        parts[f"rhythm, {table.name}"] = Family("part", version=1, tables=(*filter(None, beneath), table))
-    return {"rhythm": rhythm, "evidence": evidence.family, "standing": standing.family, **parts}
+    for family in _FAMILIES:
+        for table in family.tables:
+            beneath = (*table.of, table.through) if isinstance(table, Derived) else ()
+            parts[f"{family.name}, {table.name}"] = Family("part", version=1, tables=(*filter(None, beneath), table))
+    return parts
 
 
-def _replayed(folder: Path, family: Family, events: int) -> dict[str, float]:
+def _replayed(folder: Path, families: Sequence[Family], events: int, processes: int = 1) -> dict[str, float]:
     rounds = []
-    for number in range(_ROUNDS):
-        place = SqliteHome(folder / f"{time.time_ns()}-{number}").place(family.name)
-        with timing.Timed() as timed:
-            generation = Generation(family, 1, place, Codec(SqliteKeyring(folder / "keyring.db")))
-            generation.replay(SqliteScan(folder / "events.db", 0, events))
-            generation.refresh()
-        generation.close()
-        rounds.append({"seconds": timed.seconds, "cpu": timed.cpu})
-    return {name: median(row[name] for row in rounds) for name in ("seconds", "cpu")}
+    for _ in range(_ROUNDS):
+        with timing.Timed() as timed, stages.watched() as spent:
+            for family in families:
+                place = SqliteHome(folder / f"{time.time_ns()}").place(family.name)
+                generation = Generation(family, 1, place, Codec(SqliteKeyring(folder / "keyring.db")))
+                generation.replay(SqliteScan(folder / "events.db", 0, events), processes=processes)
+                generation.refresh()
+                generation.close()
+        rest = timed.cpu - sum(spent.values())
+        rounds.append({"seconds": timed.seconds, "cpu": timed.cpu, **spent, stages.REST: rest})
+    return {name: median(row[name] for row in rounds) for name in rounds[0]}
 
 
 def _cards(folder: Path, events: int) -> list[float]:

@@ -336,7 +336,7 @@ def test_a_chosen_day_stays_for_the_session_until_today_is_chosen(visit, desk):
 
 def test_operations_says_that_everything_is_up_to_date(visit):
     page = visit("/operations/")
-    expect(page.get_by_role("status").filter(has_text="Everything is up to the last event.")).to_be_visible()
+    expect(page.locator("#now").get_by_text("Everything is up to the last event.")).to_be_visible()
     states = page.locator("main tbody tr td:last-child").all_inner_texts()
     assert states
     assert set(states) == {"up to date"}

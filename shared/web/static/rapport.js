@@ -126,7 +126,10 @@
 
   // ---- After a swap: say it, and put the focus where the change is -------------------------------------------------
 
+  let announced = "";
+
   const announce = (text) => {
+    announced = text;
     const announcer = document.getElementById("announcer");
     announcer.textContent = "";
     requestAnimationFrame(() => { announcer.textContent = text; });
@@ -136,7 +139,8 @@
     const fresh = event.detail.elt;
     if (fresh === document.body) return;
     const said = fresh.matches("[data-announce]") ? fresh : $("[data-announce]", fresh);
-    if (said) announce(said.dataset.announce);
+    const again = fresh.matches("[data-watch]") && said?.dataset.announce === announced;
+    if (said && !again) announce(said.dataset.announce);
     const focus = fresh.matches("[data-focus]") ? fresh : $("[data-focus]", fresh);
     focus?.focus();
   });
@@ -150,6 +154,7 @@
   };
 
   document.addEventListener("htmx:responseError", (event) => {
+    if (event.target.closest("[data-watch]")) return;
     const part = event.target.closest("[data-failed]:not(#failure)");
     if (part) {
       part.textContent = part.dataset.failed;
@@ -159,7 +164,19 @@
     const number = event.detail.xhr.getResponseHeader("X-Correlation-Id");
     tell(`${failure.dataset.failed} ${number ?? event.detail.xhr.status}`);
   });
-  document.addEventListener("htmx:sendError", () => tell(failure.dataset.offline));
+  document.addEventListener("htmx:sendError", (event) => {
+    if (!event.target.closest("[data-watch]")) tell(failure.dataset.offline);
+  });
+
+  // ---- A part that looks again by itself: its first child is shown when nobody has answered for a while ------------
+
+  const SILENCE = 7000;
+  let heard = performance.now();
+  document.addEventListener("htmx:afterSwap", (event) => { if (event.target.closest("[data-watch]")) heard = performance.now(); });
+  document.addEventListener("visibilitychange", () => { heard = performance.now(); }); // a hidden page looks less often
+  setInterval(() => {
+    for (const part of $$("[data-watch]")) part.firstElementChild.hidden = performance.now() - heard < SILENCE;
+  }, 1000);
 
   // ---- The age of what is shown goes on counting -------------------------------------------------------------------
 
