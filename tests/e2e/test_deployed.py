@@ -8,11 +8,12 @@ from datetime import date
 from pathlib import Path
 from uuid import UUID
 
+import httpx2
 import postgres_server
 import product
 import pytest
 import sqlalchemy as sa
-from deployment import Deployment
+from deployment import Deployment, Replica
 
 from services.analytics import purchase_days
 from services.analytics.kept import Kept
@@ -144,3 +145,32 @@ async def test_four_processes_give_the_read_models_of_one_for_the_whole_year(bot
         asked = ("analytics", "customer", f"online-retail:{customer}", "--as-of", "2010-12-09")
         embedded, deployed = both.ask(*asked)
         assert deployed == embedded, customer
+
+
+async def read_by(replica: Replica, token: str, family: str, generation: int) -> None:
+    """Wait until a replica reads this generation; each looks for itself."""
+    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client, asyncio.timeout(20):
+        while True:
+            answer = await client.get(f"http://127.0.0.1:{replica.port}/api/v1/projections")
+            if {(each["family"], each["generation"]) for each in answer.raise_for_status().json()} >= {
+                (family, generation)
+            }:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_a_generation_is_built_from_kafka_and_swapped_under_two_replicas(both: Both):
+    deployed = both.deployed
+    two = [deployed.first["portal"], deployed.add("portal")]
+    deployed.wait_ready()
+    built = deployed.answer("replay", "start", "orders", "--origin", "kafka", "--reason", "from the topics")
+    assert built["status"] == "ready"
+    compared = deployed.answer("replay", "compare", "orders")
+    assert compared["equal"], compared["differences"]
+    assert compared["rows"][0] > 0
+    for act, active in (("swap", built["generation"]), ("rollback", 1)):
+        deployed.answer("replay", act, "orders", "--reason", "a trial")
+        for replica in two:
+            await read_by(replica, deployed.token, "orders", active)
+    result = deployed.answer("verify")
+    assert result["ok"], result
