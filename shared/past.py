@@ -50,7 +50,7 @@ def folded(document: Document[Any], events: Iterable[Recorded], codec: Codec, ro
     """The row that a document makes of one subject's events, going on from `row`; None where it makes none."""
     for event in events:
         if event.type in document.handlers:
-            row = documents.after(document, row, event, codec.decode)
+            row = documents.after(document, row, event, codec)
     return row
 
 

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from shared.codec import Codec
 from shared.envelope import Recorded
-from shared.events import Event
 from shared.projections import bulk
 from shared.projections.columns import EventId, Stream
 from shared.projections.tables import Document
 
-Decode = Callable[[Recorded], Event]
-"""Gives the event that was stored."""
 
-
-def once(decode: Decode) -> Decode:
-    """Decodes each event of a page once, however many documents read it."""
-    known: dict[int, Event] = {}
-
-    def decoded(event: Recorded) -> Event:
-        if event.position not in known:
-            known[event.position] = decode(event)
-        return known[event.position]
-
-    return decoded
-
-
-def fold(db: sa.Connection, stored: sa.Table, table: Document[Any], events: Sequence[Recorded], decode: Decode) -> None:
+def fold(db: sa.Connection, stored: sa.Table, table: Document[Any], events: Sequence[Recorded], codec: Codec) -> None:
     """Apply events, in order, to the rows they are about."""
     mine = [event for event in events if event.type in table.handlers]
     if not mine:
@@ -38,15 +23,15 @@ def fold(db: sa.Connection, stored: sa.Table, table: Document[Any], events: Sequ
     before = rows(db, stored, table, set(keys))
     now = dict(before)
     for key, event in zip(keys, mine, strict=True):
-        now[key] = after(table, now.get(key), event, decode)
+        now[key] = after(table, now.get(key), event, codec)
     changed = [(key, row) for key, row in sorted(now.items()) if row != before.get(key)]
     bulk.put(db, stored, [_columns(table, key, row) for key, row in changed if row is not None])
     bulk.remove(db, stored, [table.key.name], [(key,) for key, row in changed if row is None])
 
 
-def after(table: Document[Any], row: Any | None, event: Recorded, decode: Decode) -> Any | None:
+def after(table: Document[Any], row: Any | None, event: Recorded, codec: Codec) -> Any | None:
     """A row after an event that the document reads; None where there is none."""
-    return table.handlers[event.type](row or table.row(), decode(event), event)
+    return table.handlers[event.type](row or table.row(), codec.decode(event), event)
 
 
 def rows(db: sa.Connection, stored: sa.Table, table: Document[Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -103,10 +103,9 @@ class Pages:
             self._touch(db, derived, groups)
         if erased:
             return
-        decode = documents.once(self._codec.decode)
         for document in self._family.documents:
             if document.subject is not None:
-                documents.fold(db, self._storage.documents[document.name], document, events, decode)
+                documents.fold(db, self._storage.documents[document.name], document, events, self._codec)
         for table, columns in self._sums(db, events):
             if table.subject is not None:
                 self._add(db, table, columns)
@@ -214,9 +213,8 @@ class Pages:
     def _documents(self, db: sa.Connection, events: Sequence[Recorded], erased: Collection[str]) -> bool:
         touched = False
         events = [event for event in events if event.subject not in erased]
-        decode = documents.once(self._codec.decode)
         for document in self._family.documents:
-            documents.fold(db, self._storage.documents[document.name], document, events, decode)
+            documents.fold(db, self._storage.documents[document.name], document, events, self._codec)
         for derived in self._family.derived:
             sources = (*derived.of, *([derived.through] if derived.through else ()))
             read = {type_ for source in sources if isinstance(source, Document) for type_ in source.types}
