@@ -25,10 +25,12 @@ _FAR: Final = PAGE_EVENTS
 _AT_ONCE: Final = 2_000_000
 """Positions that one transaction of a replay goes over: whoever stops it loses no more than the fold of these."""
 _REFRESH_SHARE: Final = 0.05
-"""How much of the time refreshes of derived tables may take while catching up; at the head they follow each page.
+"""How much of the time refreshes of derived tables may take while far behind; at the head they follow each page.
 
 They compute whole histories anew: every two seconds, they took a sixth of the CPU time of an import.
 """
+_NEAR_SHARE: Final = 0.5
+"""How much of it close to the head, where whoever writes all the time keeps a follower: readers wait for this."""
 
 
 class Follower:
@@ -56,7 +58,7 @@ class Follower:
         self.failing: str | None = None
         self.reached = 0
         self._by_pages = False
-        self._refresh_at = 0.0
+        self._refreshed = self._refreshing = 0.0
 
     async def run(self) -> None:
         """Follow until cancelled. Transient errors pause and go on from the stored watermark.
@@ -117,10 +119,11 @@ class Follower:
         self.reached = after
         behind = await self._head() - after
         started = time.monotonic()
-        if not behind or started >= self._refresh_at:
+        share = _REFRESH_SHARE if behind > _FAR else _NEAR_SHARE
+        if not behind or started >= self._refreshed + self._refreshing / share:
             await in_thread(self.generation.refresh)
             ended = time.monotonic()
-            self._refresh_at = ended + (ended - started) / _REFRESH_SHARE
+            self._refreshed, self._refreshing = ended, ended - started
         if not behind:  # whoever has only looked may fail again when it writes
             self.failing = None
         self._moved()

@@ -1,6 +1,7 @@
 """A follower replays what is more than a page ahead of it, and sees to derived tables now and then on the way."""
 
 import asyncio
+import time
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -78,3 +79,33 @@ async def test_derived_tables_follow_now_and_then_on_the_way_and_at_the_head(log
     await place(log, 12)
     await followed(log, generation, 12)
     assert [mark.position if mark else 0 for mark in refreshed] == [0, 12]
+
+
+async def test_whoever_writes_all_the_time_keeps_derived_tables_from_nobody(log, tmp_path, monkeypatch):
+    generation, ended = opened(log, tmp_path), asyncio.Event()
+    refresh, calls = generation.refresh, []
+
+    def slowly():
+        calls.append(time.monotonic())
+        time.sleep(0.5)
+        return refresh()
+
+    async def always_one_more(follower):
+        return await log.store.position() + 1
+
+    async def arrive():
+        while len(calls) < 4:
+            await place(log, 1)
+            await asyncio.sleep(0.05)
+        ended.set()
+
+    monkeypatch.setattr(generation, "refresh", slowly)
+    monkeypatch.setattr(Follower, "_head", always_one_more)
+    await place(log, 1)
+    tasks = [asyncio.create_task(work) for work in (Follower(log.store, generation, lambda: None).run(), arrive())]
+    await asyncio.wait_for(ended.wait(), 15)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert generation.position > 1
+    generation.close()
