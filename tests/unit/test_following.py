@@ -67,6 +67,8 @@ async def test_a_family_without_events_so_far_is_replayed_from_where_it_was_idle
 
 async def test_derived_tables_follow_now_and_then_on_the_way_and_at_the_head(log, tmp_path, monkeypatch):
     monkeypatch.setattr("shared.sqlite_store.PAGE_EVENTS", 1)
+    monkeypatch.setattr("shared.projections.follower._FAR", 0)
+    monkeypatch.setattr(log.store, "scan", lambda *_: None)
     generation = opened(log, tmp_path)
     refresh, refreshed = generation.refresh, []
 
