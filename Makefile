@@ -16,8 +16,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo serve docker up down test coverage test-long bench bench-quick check format messages lock
 .DEFAULT_GOAL := help
 
-# A file of tests stays on one worker, so that what its tests share is made once.
-WORKERS = --numprocesses auto --maxprocesses 4 --dist loadfile
+# A file of tests stays on one worker, so that what its tests share is made once; in the order of the folders, so that the
+# long ones of few tests do not come last, when one worker has nothing left to do.
+WORKERS = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

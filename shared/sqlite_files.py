@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import apsw
 
-from shared.errors import StoreFailed
+from shared.errors import StoreFailed, StoreInUse
 
 _FULL: Final = 2
 _FIXED_WAL: Final = 3_051_003
@@ -39,3 +40,19 @@ def scalar(db: apsw.Connection, query: str, bound: tuple[Any, ...] = ()) -> Any:
     """The first column of the first row, None without a row."""
     row = db.execute(query, bound).fetchone()
     return row[0] if row else None
+
+
+def take_lock(path: Path) -> IO[Any]:
+    """Be the one process that writes a store.
+
+    Raises:
+        StoreInUse: another one is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreInUse(f"{path} is written by another process; a store has one writer") from None
+    return lock

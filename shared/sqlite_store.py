@@ -7,7 +7,6 @@ can ever pass over an event that becomes visible later.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +14,15 @@ from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
 import apsw
 
 from shared.envelope import Draft, Head, Recorded
-from shared.errors import RapportError, StoreFailed, StoreInUse
+from shared.errors import RapportError, StoreFailed
 from shared.sqlite_checkpoints import Checkpoints
-from shared.sqlite_files import open_durable, open_reader, scalar
+from shared.sqlite_files import open_durable, open_reader, scalar, take_lock
 from shared.sqlite_scan import SqliteScan
 from shared.sqlite_writer import Append, Writer
 from shared.store import EMPTY, PAGE_BYTES, PAGE_EVENTS, History, Page, check_sizes
@@ -65,7 +64,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         self._path = path
-        self._lock = _take_lock(path) if writable else None
+        self._lock = take_lock(path) if writable else None
         self._db = open_durable(path) if writable else open_reader(path)
         if writable:
             create(self._db)
@@ -241,14 +240,3 @@ def _read_page(reader: apsw.Connection, after: int, types: Collection[str] | Non
                 break
     full = len(events) == PAGE_EVENTS or size >= PAGE_BYTES
     return Page(events, events[-1].position if full else head), not full
-
-
-def _take_lock(path: Path) -> IO[Any]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(path.name + ".lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreInUse(f"{path} is written by another process; a store has one writer") from None
-    return lock

@@ -59,15 +59,16 @@ class Refresher:
         groups = self._groups(db, table, codes)
         now = self._contributions(db, table, groups)
         before = self._shares(db, table, groups)
-        difference: Counter[tuple[tuple[int, ...], int]] = Counter()
+        changed = [code for code in sorted(groups) if now.get(code) != before.get(code)]
+        difference: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * len(table.adds))
         for sign, contributions in ((1, now), (-1, before)):
-            for contribution in contributions.values():
-                for key, addends in contribution.items():
+            for code in changed:
+                for key, addends in contributions.get(code, {}).items():
+                    added = difference[key]
                     for number, value in enumerate(addends):
-                        difference[key, number] += sign * value
+                        added[number] += sign * value
         self._add(db, table, difference)
         shares = self._storage.shares[table.name]
-        changed = [code for code in sorted(groups) if now.get(code) != before.get(code)]
         bulk.remove(db, shares, ["code"], ((code,) for code in changed if code in before))
         bulk.insert(
             db, shares, ((code, *key, *addends) for code in changed for key, addends in now.get(code, {}).items())
@@ -112,11 +113,8 @@ class Refresher:
             left -= rows[code]
         return taken
 
-    def _add(self, db: sa.Connection, table: Derived, difference: Counter[tuple[tuple[int, ...], int]]) -> None:
-        sums: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * len(table.adds))
-        for (key, number), value in difference.items():
-            sums[key][number] += value
-        rows = [(*key, *addends) for key, addends in sorted(sums.items()) if any(addends)]
+    def _add(self, db: sa.Connection, table: Derived, difference: dict[tuple[int, ...], list[int]]) -> None:
+        rows = [(*key, *addends) for key, addends in sorted(difference.items()) if any(addends)]
         if rows:
             bulk.add(db, self._storage.derived[table.name], list(np.array(rows, np.int64).T), keys=len(table.key))
 
@@ -129,23 +127,18 @@ class Refresher:
         for code, group in groups.items():
             contributed[code] = list(table.function(group.text, _Rows(rows, code)))
         width = len(table.key)
-        texts = {
-            value
-            for some in contributed.values()
-            for row in some
-            for column, value in zip(table.key, row[:width], strict=True)
-            if is_coded(column)
-        }
+        places = [place for place, column in enumerate(table.key) if is_coded(column)]
+        texts = {row[place] for some in contributed.values() for row in some for place in places}
         known = self._words.codes(db, texts)
         coded: dict[int, Contribution] = {}
         for code, some in contributed.items():
             into: dict[tuple[int, ...], tuple[int, ...]] = {}
             for row in some:
-                key = tuple(
-                    known[value] if is_coded(column) else value
-                    for column, value in zip(table.key, row[:width], strict=True)
-                )
-                into[key] = tuple(map(sum, zip(into.get(key, (0,) * len(table.adds)), row[width:], strict=True)))
+                values = list(row)
+                for place in places:
+                    values[place] = known[values[place]]
+                key, addends = tuple(values[:width]), tuple(values[width:])
+                into[key] = tuple(map(sum, zip(into[key], addends, strict=True))) if key in into else addends
             if into:
                 coded[code] = into
         return coded

@@ -89,6 +89,7 @@ async def out_and_back(deployed: Deployment, load: Load, down: Callable[[], None
     await load.more(20)
 
 
+@pytest.mark.long
 async def test_each_server_dies_once_and_everything_goes_on_by_itself(
     own_kafka: servers.MavenKafka,
     own_postgres: postgres_server.LocalPostgres,

@@ -79,7 +79,7 @@ def test_customers_are_merged_unmerged_and_erased_by_alias(shop):
     assert "was erased" in refused(shop, "erase", gone[0]["id"], "--yes")
 
 
-@pytest.mark.parametrize("place", ["erasure.recorded", "erasure.absorbed"])
+@pytest.mark.parametrize("place", ["erasure.recorded", pytest.param("erasure.absorbed", marks=pytest.mark.long)])
 def test_an_erasure_that_was_killed_is_completed_before_anything_is_served(shop, monkeypatch, place):
     customers(shop, "merge", "cdnow:1", "cdnow:2")
     with monkeypatch.context() as patched:
