@@ -104,6 +104,7 @@ class Follower:
             events = [event for event in page.events if event.position <= until]
             self.reached = min(page.position, until)
             await in_thread(self.generation.apply, [Batch(*STORE, events, self.reached, 0)])
+            self.failing = None
             if self.reached == until:
                 break
         await in_thread(self.generation.refresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from shared.web.freshness import freshness
 from shared.web.guard import may
 from shared.web.operations import VERIFIED
 from shared.web.serving import Frame, Here
+from shared.web.shell import Shell
 
 router = guard.router(include_in_schema=False)
 
@@ -43,7 +44,7 @@ async def operations(request: Request, here: Here, frame: Frame) -> HTMLResponse
     return request.app.state.shell.page(  # type: ignore[no-any-return]
         request,
         "operations.html",
-        notices=_notices(frame.gettext(request), projections, failing, still, overdue=overdue, door=may_unpark),
+        notices=_notices(frame, request, projections, failing, still, overdue=overdue, door=may_unpark),
         projections=projections,
         failing=failing,
         may_unpark=may_unpark,
@@ -62,7 +63,8 @@ class _Notice(NamedTuple):
 
 
 def _notices(
-    _: Callable[[str], str],
+    frame: Shell,
+    request: Request,
     projections: Sequence[Mapping[str, Any]],
     failing: Mapping[str, str],
     still: Collection[str],
@@ -71,6 +73,7 @@ def _notices(
     door: bool,
 ) -> list[_Notice]:
     """What an operator must know, the worst first; that all is well if there is nothing else to say."""
+    _, number = frame.gettext(request), frame.formats(request).number
     notices = []
     if failing:
         waiting = _("Something has stopped: %(names)s. Nothing that was confirmed is lost.")
@@ -87,11 +90,12 @@ def _notices(
             told = _(
                 "Events parked: %(count)s, some for more than 15 minutes. Their customers wait; everybody else goes on."
             )
-        text = told % {"count": parked}
+        text = told % {"count": number(parked)}
         notices.append(_Notice(text, "danger" if overdue else "warning", "/operations/parked" if door else None))
     behind = sum(each["lag_events"] > 0 for each in projections)
     if behind and not failing:
-        notices.append(_Notice(_("Read models that are catching up: %(count)s.") % {"count": behind}, "info"))
+        text = _("Read models that are catching up: %(count)s.") % {"count": number(behind)}
+        notices.append(_Notice(text, "info"))
     return notices or [_Notice(_("Everything is up to the last event."), "success")]
 
 

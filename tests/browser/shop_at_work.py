@@ -36,6 +36,11 @@ class Shop:
         return f"/contacts/{RETAIL.source}:{outside_id}"
 
 
+def password(data: Path) -> str:
+    """The password that the first run in a folder has shown."""
+    return (data / "sign-in.txt").read_text().split("password ")[1].split()[0]
+
+
 @contextmanager
 def shop_at_work(data: Path) -> Iterator[Shop]:
     """Fill a folder as `make demo` does, with the customers that each history names first, and serve it."""
@@ -47,7 +52,7 @@ def shop_at_work(data: Path) -> Iterator[Shop]:
             demo.fill(data, history)
             named = data / f"{history.source}-invented-names.csv"
             people |= {row["outside_id"]: row for row in csv.DictReader(named.read_text().splitlines())}
-        secret = (data / "sign-in.txt").read_text().split("password ")[1].split()[0]
+        secret = password(data)
         yield Shop(url.rstrip("/"), secret, people, purchase_days(histories[0]))
 
 
@@ -59,7 +64,7 @@ def quiet_shop(data: Path, customers: int) -> Iterator[Shop]:
     with demo.serving(data, 0) as (_, url):
         if customers:
             demo.fill(data, history)
-        secret = (data / "sign-in.txt").read_text().split("password ")[1].split()[0]
+        secret = password(data)
         yield Shop(url.rstrip("/"), secret, {}, purchase_days(history))
 
 

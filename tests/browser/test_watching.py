@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from shop_at_work import sign_in
+from shop_at_work import password, sign_in
 
 from services import demo
 
@@ -32,11 +32,10 @@ def server(folder):
 
 @pytest.fixture
 def page(browser, server, folder):
-    secret = (folder / "sign-in.txt").read_text().split("password ")[1].split()[0]
     url = server[1].rstrip("/")
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
-    sign_in(page, url, "admin", secret)
+    sign_in(page, url, "admin", password(folder))
     page.wait_for_url(f"{url}/contacts/")
     page.goto(f"{url}/operations/")
     expect(page.locator("#now").get_by_text("Everything is up to the last event.")).to_be_visible()

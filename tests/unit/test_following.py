@@ -1,6 +1,7 @@
 """A follower replays what is more than a page ahead of it, and sees to derived tables now and then on the way."""
 
 import asyncio
+import sqlite3
 import time
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -110,4 +111,24 @@ async def test_whoever_writes_all_the_time_keeps_derived_tables_from_nobody(log,
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert generation.position > 1
+    generation.close()
+
+
+async def test_a_part_of_history_that_had_to_wait_does_not_say_so_when_it_is_built(log, tmp_path, monkeypatch):
+    generation = opened(log, tmp_path)
+    apply, waited = generation.apply, []
+
+    def locked_once(batches):
+        if not waited:
+            waited.append(follower)
+            raise sqlite3.OperationalError("database is locked")
+        apply(batches)
+
+    monkeypatch.setattr(generation, "apply", locked_once)
+    await place(log, 3)
+    follower = Follower(log.store, generation, lambda: None, until=2)
+    await asyncio.wait_for(follower.run(), 20)
+    assert waited
+    assert follower.failing is None
+    assert generation.position == 2
     generation.close()
