@@ -77,7 +77,7 @@ def _notices(
     notices = []
     if failing:
         waiting = _("Something has stopped: %(names)s. Nothing that was confirmed is lost.")
-        names = ", ".join(f"{name} ({problem})" for name, problem in failing.items())
+        names = ", ".join(f"{name} ({problem.splitlines()[0]})" for name, problem in failing.items())
         notices.append(_Notice(waiting % {"names": names}, "danger"))
     if still:
         unpublished = _(

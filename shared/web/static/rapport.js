@@ -180,18 +180,21 @@
 
   // ---- The age of what is shown goes on counting -------------------------------------------------------------------
 
-  const started = performance.now();
+  const shown = new WeakMap();
   const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
   const relative = new Intl.RelativeTimeFormat(language, { style: "short" });
 
   const age = () => {
-    const passed = (performance.now() - started) / 1000;
+    const now = performance.now();
     for (const element of $$("[data-age]")) {
+      if (!shown.has(element)) shown.set(element, now);
+      const passed = (now - shown.get(element)) / 1000;
       const seconds = Number(element.dataset.age) + passed;
       const [unit, size] = units.find(([, length]) => seconds >= length) ?? units.at(-1);
       if (passed >= 5) element.textContent = relative.format(-Math.floor(seconds / size), unit);
     }
   };
+  age();
   setInterval(age, 5000);
 
   // ---- A slider over days keeps a date field in step; without this script the field alone does it ------------------
