@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Collection
-from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from shared.abreast import Abreast
 from shared.comparing import Found, compare
 from shared.crashpoints import crashpoint
 from shared.envelope import Recorded
 from shared.errors import Refused
 from shared.feeding import Feeding
-from shared.projections import Family, ReadModels, Snapshot
+from shared.projections import Family, ReadModels
 from shared.projections.catalog import DISPOSABLE, Entry, Status, Wish
-from shared.projections.feed import Marks
-from shared.projections.generation import Generation, Held
-from shared.projections.progress import STORE, Batch, Source
 from shared.store import EventStore
-from shared.threads import in_thread
+from shared.threads import entered, in_thread
 
-T = TypeVar("T")
-_SOME_TIME: Final = 60.0
-"""Seconds in which what one generation has must have come to another one that is fed beside it."""
-_AT_MOST: Final = 0.03
-"""Seconds that a swap keeps what is read from being fed, while what is to be read takes in the last few events."""
 _ELSEWHERE: Final = 2.0
 """Seconds after which every other process has seen what was written into the catalog."""
 
@@ -112,11 +103,8 @@ class Replays:
         """
         if entry.wish.partial:
             raise Refused("holds a part of history only, and cannot be compared with the whole", field="generation")
-        active, candidate = self._models.active(family), await in_thread(self._models.open, entry)
-        async with AsyncExitStack() as stack:
-            held = await _entered(stack, candidate.still())
-            left = await self._reaching(stack, active, held)
-            right = await in_thread(held.take, await self._between(family, held.marks(), left.marks))
+        candidate = await in_thread(self._models.open, entry)
+        async with Abreast(self._store, self._models, family, candidate).snapshots() as (left, right):
             tables = []
             for number, table in enumerate(family.tables):
                 yield {"progress": {"what": table.name, "done": number, "total": len(family.tables)}}
@@ -133,33 +121,19 @@ class Replays:
             raise Refused("holds a part of history only, and is never read in place of the whole", field="generation")
         if (now := (await self.again(entry)).status) not in among:
             raise Refused(f"generation {entry.generation} is {now}", field="generation", kind="conflict")
-        active, candidate = self._models.active(family), await in_thread(self._models.open, entry)
-        async for _ in self._tries():
-            seconds = await in_thread(self._flip, family, entry, among, active, candidate)
-            if seconds is not None:
-                self._feeding.look()
-                self._models.moved()
-                return seconds
-        raise Refused(
-            f"generation {entry.generation} does not catch up with what is read", field="generation", kind="conflict"
-        )
+        candidate = await in_thread(self._models.open, entry)
 
-    def _flip(
-        self, family: Family, entry: Entry, among: Collection[Status], active: Generation, candidate: Generation
-    ) -> float | None:
-        """Flip the row while nothing can be applied to what is read, if the candidate has all that this has."""
-        with active.still() as held:
-            began = time.perf_counter()
-            while not _covers(candidate.marks(), held.marks()):
-                if time.perf_counter() - began > _AT_MOST:
-                    return None
-                time.sleep(_AT_MOST / 10)
+        def flip() -> None:
             crashpoint("swap.still")
             self._models.catalog.activate(family, entry, among=among)
             crashpoint("swap.flipped")
             self._models.turn([replace(entry, status=Status.ACTIVE)])
             candidate.rebuilding(now=False)
-            return time.perf_counter() - began
+
+        seconds = await Abreast(self._store, self._models, family, candidate).flip(flip)
+        self._feeding.look()
+        self._models.moved()
+        return seconds
 
     async def refold(self, family: Family, subject: str) -> int:
         """Make the rows about one subject anew in what is read; from how many events.
@@ -169,8 +143,7 @@ class Replays:
         """
         read = await self._store.position()
         events = await self.about(family, subject, 0)
-        async with AsyncExitStack() as stack:
-            held = await _entered(stack, self._models.active(family).still())
+        async with entered(self._models.active(family).still()) as held:
             marks = held.marks()
             events += await self.about(family, subject, read)  # what came while the log was read
             had = {event.position: event for event in events if self._models.applied(marks, event)}
@@ -186,49 +159,3 @@ class Replays:
     async def _move(self, entry: Entry, to: Status, among: Collection[Status]) -> None:
         await in_thread(lambda: self._models.catalog.move(entry, to, among=among))
         self._feeding.look()
-
-    async def _reaching(self, stack: AsyncExitStack, active: Generation, held: Held) -> Snapshot:
-        """A moment of the active generation in which it has all that the one that is held has."""
-        async for _ in self._tries():
-            async with AsyncExitStack() as opening:
-                snapshot = await _entered(opening, active.read())
-                if snapshot.settled and _covers(snapshot.marks, held.marks()):
-                    stack.push_async_exit(opening.pop_all())
-                    return snapshot
-        raise Refused("what is read does not come as far", field="generation", kind="conflict")
-
-    async def _between(self, family: Family, marks: Marks, others: Marks) -> list[Batch]:
-        """What one generation has had and another one has not, by the sources of the first."""
-        missing: dict[Source, list[Recorded]] = {source: [] for source in others}
-        after = min((_reached(marks, source) for source in others), default=0)
-        upto = max((mark.position for mark in others.values()), default=0)
-        async for page in self._store.pages(max(after, 0), types=family.types):
-            for event in page.events:
-                if self._models.applied(others, event) and not self._models.applied(marks, event):
-                    missing[self._models.source(others, event)].append(event)
-            if page.position >= upto:
-                break
-        return [Batch(*source, events, others[source].position, 0) for source, events in missing.items()]
-
-    async def _tries(self) -> AsyncIterator[None]:
-        """Try, and again whenever something was applied, for some time."""
-        deadline = time.monotonic() + _SOME_TIME
-        while time.monotonic() < deadline:
-            yield
-            await self._models.progress(0.01)
-
-
-async def _entered(stack: AsyncExitStack, context: AbstractContextManager[T]) -> T:
-    """Enter what waits for a lock or a connection, off the event loop, and leave it with the stack."""
-    entered = await in_thread(context.__enter__)
-    stack.push_async_callback(in_thread, context.__exit__, None, None, None)
-    return entered
-
-
-def _covers(marks: Marks, others: Marks) -> bool:
-    """Whether readers of one generation see all that is in another one."""
-    return all(_reached(marks, source) >= mark.position for source, mark in others.items())
-
-
-def _reached(marks: Marks, source: Source) -> int:
-    return max((marks[where].ready for where in (source, STORE) if where in marks), default=-1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
@@ -30,6 +31,24 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
         if not running.cancelled():
             running.exception()  # whoever cancels does not want to know, and asyncio complains of what nobody looked at
         raise
+
+
+@asynccontextmanager
+async def entered(context: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """A context that is entered and left in threads, because it waits for a lock or a connection."""
+    inside: list[T] = []
+
+    def enter() -> None:
+        inside.append(context.__enter__())
+
+    try:
+        await in_thread(enter)
+        yield inside[0]
+    except BaseException as error:  # also of whoever was cancelled while the thread went in
+        if not inside or not await in_thread(context.__exit__, type(error), error, error.__traceback__):
+            raise
+    else:
+        await in_thread(context.__exit__, None, None, None)
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
