@@ -50,7 +50,8 @@ class TopicEnds:
         """Look until cancelled; a broker that is away is waited for."""
         while True:
             error = await ending_of(self._watch())
-            self.failing = f"{type(error).__name__}: {error}"
+            told = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+            self.failing = f"{type(error).__name__}: {told}"
             await self._backoff.pause()
 
     async def probe(self) -> str | None:

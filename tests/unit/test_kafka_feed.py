@@ -1,5 +1,6 @@
 """What watermarks by partition say: which events are there, how far everything is, and what is lag."""
 
+import asyncio
 from typing import NamedTuple
 from uuid import UUID
 
@@ -92,3 +93,18 @@ def test_while_it_is_built_from_the_store_the_one_watermark_counts(feed, generat
     generation.hand_over([Mark(TOPIC, number, 300, 7, 300) for number in range(PARTITIONS)])
     assert STORE not in generation.marks()
     assert generation.marks()[TOPIC, OWN] == Mark(TOPIC, OWN, 300, 7, 300, 0)
+
+
+async def test_a_broker_that_does_not_answer_is_named_as_such(ends, monkeypatch):
+    looked = asyncio.Event()
+
+    async def watch():
+        looked.set()
+        raise TimeoutError
+
+    monkeypatch.setattr(ends, "_watch", watch)
+    watching = asyncio.create_task(ends.run())
+    await looked.wait()
+    await asyncio.sleep(0)
+    assert await ends.probe() == "TimeoutError: no answer in time"
+    watching.cancel()
