@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from services.commands.in_process import ASGIApp
 
 if TYPE_CHECKING:
     from shared.service import Service
+    from shared.serving import Running
     from shared.settings import Settings
 
 # The services are imported when a command needs them: most only talk to an instance that runs, and start at once.
@@ -42,28 +43,33 @@ async def _open_app(data: Path) -> AsyncIterator[ASGIApp]:
         yield running.for_cli()
 
 
-async def _serve(serving: Serving) -> None:
+def _serve(serving: Serving) -> None:
     from shared.embedded import opened
-    from shared.serving import serve
+    from shared.serving import run
 
     settings = _settings(data=serving.data, port=serving.port, kafka=serving.kafka)
-    async with opened(services(), settings) as running:
-        await serve(running, typer.echo)
+    run(_served(opened(services(), settings)))
 
 
-async def _serve_service(name: str, port: int | None) -> None:
+def _serve_service(name: str, port: int | None) -> None:
     from shared.deployed import Incomplete, opened
-    from shared.serving import serve
+    from shared.serving import run
 
     every = services()
     service = next((service for service in every if service.name == name), None)
     if service is None:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(each.name for each in every)}", param_hint="SERVICE")
     try:
-        async with opened(service, every, _settings(**({} if port is None else {"port": port}))) as running:
-            await serve(running, typer.echo)
+        run(_served(opened(service, every, _settings(**({} if port is None else {"port": port})))))
     except Incomplete as error:
         raise typer.BadParameter(str(error)) from None
+
+
+async def _served(opening: AbstractAsyncContextManager[Running]) -> None:
+    from shared.serving import serve
+
+    async with opening as running:
+        await serve(running, typer.echo)
 
 
 def _settings(**given: Any) -> Settings:

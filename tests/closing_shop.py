@@ -101,7 +101,7 @@ class Shop:
     async def caught_up(self) -> None:
         """Let the read models reach the head."""
         for each in (purchases, standing.family):
-            await self.models.reached(each, await self.log.store.position())
+            await self.models.reached(each, await self.log.store.position(), wait=60)
 
     async def _happens(self, event: Event) -> None:
         stream = event.subject("")

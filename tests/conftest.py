@@ -9,6 +9,10 @@ import postgres_server
 import pytest
 import servers
 import sqlalchemy as sa
+from hypothesis import settings
+
+settings.register_profile("rapport", deadline=None)  # how long an example takes says most of the machine
+settings.load_profile("rapport")
 
 LONG = os.environ.get("RAPPORT_LONG") == "1"
 LONG_TIMEOUT_SECONDS = 3600

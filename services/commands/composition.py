@@ -44,8 +44,8 @@ class Composition:
     """The parts that only the composition root may import."""
 
     open_app: OpenApp
-    serve: Callable[[Serving], Coroutine[Any, Any, None]]
-    serve_service: Callable[[str, int | None], Coroutine[Any, Any, None]]
+    serve: Callable[[Serving], None]
+    serve_service: Callable[[str, int | None], None]
     """Serves the service of a name on a port, None for the one that the environment gives."""
     create_topics: Callable[[str], Coroutine[Any, Any, list[str]]]
     """Creates what is missing on HOST:PORT; gives the topics' names."""

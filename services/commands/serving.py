@@ -10,7 +10,6 @@ import typer
 from services.commands.composition import Serving
 from services.commands.options import Data, Json, brokers, composition, target
 from services.commands.output import print_json, print_line
-from shared.serving import run
 
 topics = typer.Typer(help="The Kafka topics that the services publish to.", no_args_is_help=True)
 
@@ -40,7 +39,7 @@ def up(
     The folder is created when it is missing; the first start prints an administrator's password, once. Only one
     process can serve a folder.
     """
-    run(composition(ctx).serve(Serving(target(data).data, port, kafka)))
+    composition(ctx).serve(Serving(target(data).data, port, kafka))
 
 
 def serve(
@@ -58,7 +57,7 @@ def serve(
     The servers that it needs come from the environment: RAPPORT_STORE, RAPPORT_KAFKA, RAPPORT_DATABASE and
     RAPPORT_KEYRING; RAPPORT_INSTANCE names the replica.
     """
-    run(composition(ctx).serve_service(service, port))
+    composition(ctx).serve_service(service, port)
 
 
 @topics.command("create")

@@ -40,44 +40,50 @@ def small_shop(request, tmp_path_factory):
         yield running
 
 
-@pytest.fixture
-def visit(browser):
-    """Open a page of a shop, signed in, with all its parts; afterwards nothing may have been logged or broken."""
-    contexts, said = [], []
-    signed_in = {}
+@pytest.fixture(scope="module")
+def signed_in(browser):
+    """A browser in which somebody has signed in to a shop; what all pages load is loaded once."""
+    contexts = {}
 
-    def go(shop, path, *, width=1440, theme="light"):
-        if shop.url not in signed_in:
-            context = browser.new_context()
+    def of(shop):
+        if shop.url not in contexts:
+            context = contexts[shop.url] = browser.new_context(base_url=shop.url, reduced_motion="reduce")
             page = context.new_page()
             sign_in(page, shop.url, "admin", shop.password)
             page.wait_for_url(f"{shop.url}/contacts/")
-            signed_in[shop.url] = context.storage_state()
-            context.close()
-        context = browser.new_context(
-            base_url=shop.url,
-            viewport={"width": width, "height": 900},
-            color_scheme=theme,
-            reduced_motion="reduce",
-            storage_state=signed_in[shop.url],
-        )
-        contexts.append(context)
-        context.on("console", lambda message: said.append(message.text))
-        context.on("weberror", lambda error: said.append(str(error.error)))
-        page = context.new_page()
+            page.close()
+        return contexts[shop.url]
+
+    yield of
+    for context in contexts.values():
+        context.close()
+
+
+@pytest.fixture
+def visit(signed_in):
+    """Open a page of a shop, signed in, with all its parts; afterwards nothing may have been logged or broken."""
+    pages, said = [], []
+
+    def go(shop, path, *, width=1440, theme="light"):
+        page = signed_in(shop).new_page()
+        pages.append(page)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         page.goto(path)
         settled(page)
         return page
 
     yield go
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert said == []
 
 
 def accessible(page):
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    found = Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]}).response["violations"]
     assert [(rule["id"], node["target"]) for rule in found for node in rule["nodes"]] == []
 
 

@@ -55,7 +55,7 @@ class Shop:
     async def _happens(self, decider, id_, command):
         context = Context(actor="cli:maria", command_id=uuid4())
         outcome = await handle(self.embedded.platform.log, decider, id_, command, context=context)
-        await self.embedded.platform.models.reached(family, outcome.position)
+        await self.embedded.platform.models.reached(family, outcome.position, wait=60)
         return outcome
 
 

@@ -54,13 +54,13 @@ class FakeRapport:
             data.mkdir(parents=True, exist_ok=True)
             yield self.app
 
-        async def serve(serving) -> None:
+        def serve(serving) -> None:
             self.served = serving
 
         async def create_topics(bootstrap: str) -> list[str]:
             return ["crm.contacts.v1", bootstrap]
 
-        async def serve_service(name: str, port: int | None) -> None:
+        def serve_service(name: str, port: int | None) -> None:
             self.served = (name, port)
 
         def upgrade_database(database: str, keyring: str) -> tuple[str, str] | None:

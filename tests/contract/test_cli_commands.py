@@ -226,3 +226,12 @@ def test_the_console_script_ends_with_the_exit_code(tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"rapport: --data: there is no folder nowhere")
+
+
+def test_a_command_that_talks_to_an_instance_starts_without_the_services():
+    program = (
+        "import sys, services.cli; print([name for name in ('fastapi', 'sqlalchemy', 'numpy') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"

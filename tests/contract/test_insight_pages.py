@@ -65,7 +65,7 @@ async def fill(folder):
                 )
                 await handle(log, order, placed.order_id, placed, context=by_maria())
         for some in (family, evidence.family):
-            await shop.embedded.platform.models.reached(some, await log.store.position())
+            await shop.embedded.platform.models.reached(some, await log.store.position(), wait=60)
 
 
 def by_maria():
@@ -92,7 +92,7 @@ async def lonely(shop):
     """One customer who has ordered once."""
     shop.only = await shop.knows("1")
     outcome = await shop.sells(shop.only, "03-15", 20)
-    await shop.embedded.platform.models.reached(evidence.family, outcome.position)
+    await shop.embedded.platform.models.reached(evidence.family, outcome.position, wait=60)
     return shop
 
 
@@ -167,7 +167,7 @@ async def test_a_product_has_its_own_intervals_curve_and_list(busy):
 async def test_a_category_is_chosen_has_its_curve_and_narrows_the_list(busy):
     command, id_ = ListProduct(code="P1", name="Red mug", category="Cups"), imported("product", "portal", "P1")
     listed = await handle(busy.embedded.platform.log, product, id_, command, context=by_maria())
-    await busy.embedded.platform.models.reached(family, listed.position)
+    await busy.embedded.platform.models.reached(family, listed.position, wait=60)
     asked = await busy.see("/intervals", as_of=DAY, category="Cups")
     assert '<option value="Cups">' in asked.text
     assert "Half of all purchases of Cups follow the last within" in words(asked)
@@ -305,7 +305,7 @@ async def test_whoever_was_absorbed_shows_the_survivor(busy):
     log = busy.embedded.platform.log
     version = len((await log.store.load(f"customer-{gone}")).events) - 1
     outcome = await merge(log, gone, Merger(survivor=kept), by_maria(), version)
-    await busy.embedded.platform.models.reached(family, outcome.position)
+    await busy.embedded.platform.models.reached(family, outcome.position, wait=60)
     moved = await busy.see(f"/customers/{gone}", as_of=DAY)
     assert moved.status_code == 307
     assert moved.headers["location"] == f"/analytics/customers/{kept}?as_of={DAY}"

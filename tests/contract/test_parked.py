@@ -60,7 +60,7 @@ async def fill(embedded):
         new = await log.store.load(f"customer-{who}")
         command = RenameCustomer(name=name) if new.events else RegisterCustomer(customer_id=who, name=name)
         await handle(log, customer, who, command, context=Context(actor="staff:maria", command_id=uuid4()))
-    await models.reached(directory.family, 5)
+    await models.reached(directory.family, 5, wait=60)
 
 
 @pytest.fixture

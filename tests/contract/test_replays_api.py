@@ -37,7 +37,7 @@ async def register(embedded, *numbers):
         command = RegisterCustomer(customer_id=id_, name=f"Customer {number}")
         await handle(embedded.platform.log, customer, id_, command, context=Context("staff:maria", uuid4()))
     position = await embedded.platform.log.store.position()
-    await embedded.platform.models.reached(directory.family, position)
+    await embedded.platform.models.reached(directory.family, position, wait=60)
 
 
 @pytest.fixture

@@ -23,6 +23,13 @@ def shop(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def served(shop):
+    """The same, while it is served."""
+    with product.serving(shop / "data"):
+        yield shop
+
+
 def import_people(folder):
     arguments = ("import", "customers", "people.csv", "--format", "csv", "--source", "cdnow", "--data", "data")
     return product.answer(*arguments, cwd=folder)
@@ -61,22 +68,22 @@ def erased(folder):
     return {event["subject"] for event in events(folder, "--type", "crm.contacts.SubjectErased")}
 
 
-def test_customers_are_merged_unmerged_and_erased_by_alias(shop):
-    assert customers(shop, "merge", "cdnow:1", "cdnow:2", "--reason", "Same address").keys() >= {
+def test_customers_are_merged_unmerged_and_erased_by_alias(served):
+    assert customers(served, "merge", "cdnow:1", "cdnow:2", "--reason", "Same address").keys() >= {
         "id",
         "version",
         "position",
     }
-    assert "absorbed into" in refused(shop, "merge", "cdnow:1", "cdnow:3")
-    assert customers(shop, "unmerge", "cdnow:1")["version"] == 3
-    assert "not absorbed" in refused(shop, "unmerge", "cdnow:1")
-    customers(shop, "merge", subject("1").removeprefix("customer-"), "cdnow:2")
-    assert refused(shop, "merge", "cdnow:9", "cdnow:2").startswith("rapport: ABSORBED: no such customer: cdnow:9")
-    assert "--yes" in refused(shop, "erase", "cdnow:2")
-    gone = customers(shop, "erase", "cdnow:2", "--yes", "--reason", "request")
+    assert "absorbed into" in refused(served, "merge", "cdnow:1", "cdnow:3")
+    assert customers(served, "unmerge", "cdnow:1")["version"] == 3
+    assert "not absorbed" in refused(served, "unmerge", "cdnow:1")
+    customers(served, "merge", subject("1").removeprefix("customer-"), "cdnow:2")
+    assert refused(served, "merge", "cdnow:9", "cdnow:2").startswith("rapport: ABSORBED: no such customer: cdnow:9")
+    assert "--yes" in refused(served, "erase", "cdnow:2")
+    gone = customers(served, "erase", "cdnow:2", "--yes", "--reason", "request")
     assert [f"customer-{each['id']}" for each in gone] == [subject("2"), subject("1")]
-    assert keys(shop) == ["3"]
-    assert "was erased" in refused(shop, "erase", gone[0]["id"], "--yes")
+    assert keys(served) == ["3"]
+    assert "was erased" in refused(served, "erase", gone[0]["id"], "--yes")
 
 
 @pytest.mark.parametrize("place", ["erasure.recorded", pytest.param("erasure.absorbed", marks=pytest.mark.long)])
@@ -102,17 +109,17 @@ def test_a_key_that_came_back_with_a_backup_is_destroyed_again(shop):
     assert keys(shop) == ["2", "3"]
 
 
-def test_after_an_erasure_everything_is_read_as_before_and_the_log_holds(shop):
-    customers(shop, "merge", "cdnow:1", "cdnow:2", "--reason", "Ana is Bo")
-    customers(shop, "erase", "cdnow:2", "--yes")
-    told = events(shop, "--reveal")
+def test_after_an_erasure_everything_is_read_as_before_and_the_log_holds(served):
+    customers(served, "merge", "cdnow:1", "cdnow:2", "--reason", "Ana is Bo")
+    customers(served, "erase", "cdnow:2", "--yes")
+    told = events(served, "--reveal")
     assert all(NAMES["1"] not in str(event["data"]) and "Ana is Bo" not in str(event["data"]) for event in told)
     assert any(event["data"].get("name") == "[erased]" for event in told)
     assert any(event["data"].get("name") == NAMES["3"] for event in told)
-    verified = product.answer("verify", "--data", "data", cwd=shop)
+    verified = product.answer("verify", "--data", "data", cwd=served)
     assert (verified["chain_ok"], verified["first_bad"]) == (True, None)
     assert {table["name"]: table["equal"] for table in verified["projections"] if not table["equal"]} == {}
-    again = import_people(shop)
+    again = import_people(served)
     assert (again["rejected"], again["unchanged"]) == (2, 1)
-    reasons = (shop / Path(again["rejects_file"])).read_text()
+    reasons = (served / Path(again["rejects_file"])).read_text()
     assert reasons.count("erased") == 2

@@ -31,7 +31,7 @@ async def test_what_nobody_feeds_is_named(log, place):
 
 async def test_a_watcher_that_stands_still_is_noticed(log, place, monkeypatch):
     async with opened(log, place) as desk:
-        await desk.models.reached(facts.family, 0)
+        await desk.models.reached(facts.family, 0, wait=60)
         async with asyncio.timeout(10):
             while desk.feeding.failing("shop") is not None:
                 await desk.models.progress(0.01)

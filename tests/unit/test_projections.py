@@ -160,7 +160,7 @@ async def test_a_follower_keeps_up_and_readers_can_wait_for_their_own_write(log,
     for _ in range(20):
         command = facts.Place(customer_id=UUID(int=1), business_day=1, lines=facts.lines(5))
         done = await handle(log, facts.order, uuid4(), command, context=facts.asked())
-        await models.reached(facts.family, done.position)
+        await models.reached(facts.family, done.position, wait=60)
     with models.read(facts.family) as db:
         assert db.execute(sa.select(facts.cards.c.orders)).scalar_one() == 20
     with pytest.raises(TooFarBehind) as behind:

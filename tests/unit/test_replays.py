@@ -150,7 +150,7 @@ async def test_a_rebuild_is_compared_swapped_and_rolled_back_while_orders_come_i
         stop.set()
     assert seen == sorted(seen)
     assert len(set(seen)) > 2
-    await desk.models.reached(facts.family, await log.store.position())
+    await desk.models.reached(facts.family, await log.store.position(), wait=60)
     await desk.until_built(entry)
     expected = await folded(log, tmp_path)
     assert tables(desk.models.active(facts.family)) == expected
@@ -177,7 +177,7 @@ async def test_poison_stops_a_rebuild_and_leaves_what_is_read_alone(desk, log):
     await sell(log, 3)
     await sell(log, 1, note="poison")
     await sell(log, 3)
-    await desk.models.reached(facts.family, 7)
+    await desk.models.reached(facts.family, 7, wait=60)
     before = tables(desk.models.active(facts.family))
     entry = await desk.replays.start(facts.family, Wish())
     await desk.becomes(entry, Status.FAILED)
@@ -194,7 +194,7 @@ async def test_a_part_of_history_is_what_a_fold_of_it_gives_and_is_never_read(de
     until = await desk.build(until=23)
     between = await desk.build(after=10, until=23)
     await sell(log, 5)
-    await desk.models.reached(facts.family, 45)
+    await desk.models.reached(facts.family, 45, wait=60)
     assert tables(desk.models.open(until)) == await folded(log, tmp_path, until=23)
     assert tables(desk.models.open(between)) == await folded(log, tmp_path, until=23, after=10)
     for entry in (until, between):
@@ -219,7 +219,7 @@ async def test_a_paused_generation_stands_still_and_goes_on(desk, log, tmp_path)
     entry = await desk.build()
     await desk.replays.pause(entry)
     await sell(log, 10)
-    await desk.models.reached(facts.family, 20)
+    await desk.models.reached(facts.family, 20, wait=60)
     assert desk.models.open(entry).position == 10
     assert await desk.status(entry) == Status.PAUSED
     await desk.replays.resume(entry)
@@ -260,7 +260,7 @@ def test_only_projections_can_be_replayed(tmp_path, log, home):
 
 async def test_the_rows_of_one_customer_are_made_anew_and_nobody_elses(desk, log, tmp_path):
     await sell(log, 30)
-    await desk.models.reached(facts.family, 30)
+    await desk.models.reached(facts.family, 30, wait=60)
     active = desk.models.active(facts.family)
     with active.place.writer.begin() as db:
         db.execute(sa.text("UPDATE cards SET orders = orders + 1"))
@@ -272,7 +272,7 @@ async def test_the_rows_of_one_customer_are_made_anew_and_nobody_elses(desk, log
     assert sum(made) == 30
     assert tables(active) == expected
     await sell(log, 1)
-    await desk.models.reached(facts.family, 31)
+    await desk.models.reached(facts.family, 31, wait=60)
     assert tables(active) == await folded(log, tmp_path)
 
 
@@ -281,13 +281,13 @@ async def test_a_customer_is_made_anew_while_orders_come_in(desk, log, tmp_path)
         group.create_task(sell(log, 60))
         for _ in range(10):
             await desk.replays.refold(facts.family, f"customer-{UUID(int=1)}")
-    await desk.models.reached(facts.family, 60)
+    await desk.models.reached(facts.family, 60, wait=60)
     assert tables(desk.models.active(facts.family)) == await folded(log, tmp_path)
 
 
 async def test_a_customer_with_parked_events_is_not_made_anew(desk, log):
     await sell(log, 1, note="poison", customer=1)
-    await desk.models.reached(facts.family, 1)
+    await desk.models.reached(facts.family, 1, wait=60)
     with pytest.raises(Refused, match="are parked"):
         await desk.replays.refold(facts.family, f"customer-{UUID(int=1)}")
 
