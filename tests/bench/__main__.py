@@ -25,12 +25,12 @@ from rounds import PEERS, Broken, Contest, Outcome, cpu_of, figure, held
 _EVENTS, _QUICK_EVENTS = 1_000_000, 200_000
 _FEW = 200_000
 """Events in a topic of its own, for those who take long over a million."""
-_QUICK_ROUNDS = 3
+_QUICK_ROUNDS = 2
 _QUICK_SLACK = 0.9
 """Three rounds on a machine that others use too scatter by so much; a change that costs more is found all the same."""
 
 parser = argparse.ArgumentParser(prog="python tests/bench", description=__doc__)
-parser.add_argument("--quick", action="store_true", help="no peers, three rounds, a fifth of the events")
+parser.add_argument("--quick", action="store_true", help="no peers, two rounds, a fifth of the events")
 parser.add_argument("--only", default="", help="rows or contests to hold, with commas between: A1,K3")
 parser.add_argument("--rounds", type=int, default=0, help="instead of each contest's own number")
 parser.add_argument("--events", type=int, default=0, help="how long the history is that is replayed")

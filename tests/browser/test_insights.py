@@ -1,5 +1,6 @@
 """The pages of insights in a real browser, of a whole base, of one customer and of none: they say, draw and open."""
 
+import os
 import random
 import re
 
@@ -10,6 +11,7 @@ from shop_at_work import RETAIL, quiet_shop, settled, shop_at_work, sign_in
 
 pytestmark = pytest.mark.browser
 
+LONG = os.environ.get("RAPPORT_LONG") == "1"
 DAY = f"as_of={RETAIL.last_day}"
 BASE = f"source={RETAIL.source}&{DAY}"
 TABS = ("Overview", "Intervals", "Loyalty", "Value", "Cohorts", "Movements")
@@ -110,7 +112,14 @@ def test_plots_are_drawn_with_their_tables_behind(visit, shop, path, plots):
         expect(page.locator(f"#{plot}-table tbody tr").first).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["loyalty", "value", "cohorts", "movements", "customers"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "loyalty",
+        "movements",
+        *(pytest.param(path, marks=pytest.mark.long) for path in ("value", "cohorts", "customers")),
+    ],
+)
 def test_a_number_picked_at_random_opens_down_to_its_events(visit, shop, path):
     page = visit(shop, f"/analytics/{path}?{BASE}")
     for table in page.locator("details.plot-table").all():
@@ -184,7 +193,9 @@ def test_every_page_of_a_customer_is_accessible(visit, shop, path, width, theme)
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_has_something_to_say_of_one_customer_and_of_none(visit, small_shop, path):
     page = visit(small_shop, f"/analytics/{path}?{DAY}", width=360)
-    accessible(page)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    if LONG or PAGES.index(path) % 2 == bool(small_shop.days):  # in the short run one of the two, in turn
+        accessible(page)
     expect(page.locator(".plot-failed")).to_have_count(0)
     if not small_shop.days:
         expect(page.locator(".state-title")).to_have_text("No orders yet")

@@ -29,11 +29,13 @@ PAGES = [
     "login",
 ]
 SIZES = {1440: 900, 360: 740}
-SHORT = {(1440, "light"), (360, "dark")}
+EVERY_LOOK = [(1440, "light"), (360, "dark"), (1440, "dark"), (360, "light")]
 LOOKS = [
-    pytest.param(*look, marks=() if look in SHORT else pytest.mark.long)
-    for look in ((width, theme) for width in SIZES for theme in ("light", "dark"))
+    pytest.param(name, *look, marks=() if other == number % 2 else pytest.mark.long)
+    for number, name in enumerate(PAGES)
+    for other, look in enumerate(EVERY_LOOK)
 ]
+"""Each page in every look; in the short run in one of them, wide or narrow in turn."""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 REFUSED = re.compile(r"the server responded with a status of (412|422)")
 """What Chromium reports of a form that comes back, as some of these tests want it to."""
@@ -408,8 +410,7 @@ def addresses(shop, browser, session):
     }
 
 
-@pytest.mark.parametrize(("width", "theme"), LOOKS)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("name", "width", "theme"), LOOKS)
 def test_every_page_is_accessible_and_never_scrolls_sideways(visit, addresses, name, width, theme):
     page = visit(addresses[name], width=width, theme=theme, signed_in=name != "login")
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -121,10 +121,11 @@ async def same(both: Both) -> None:
     assert result["ok"], result
     assert await both.of_deployed(tables) == await both.of_embedded(tables)
     assert await both.of_deployed(segments) == await both.of_embedded(segments)
-    for day in ("2010-11-30", "2010-12-09"):
-        for question in (("base",), ("rfm",), ("intervals",)):
-            embedded, deployed = both.ask("analytics", *question, "--as-of", day)
-            assert deployed == embedded, (question, day)
+    with product.serving(both.data):
+        for day in ("2010-11-30", "2010-12-09"):
+            for question in (("base",), ("rfm",), ("intervals",)):
+                embedded, deployed = both.ask("analytics", *question, "--as-of", day)
+                assert deployed == embedded, (question, day)
     status = both.deployed.answer("projections", "status")
     assert {entry["family"] for entry in status} == {family.name for each in services() for family in each.families}
     assert all(entry["lag_events"] == 0 and entry["approximate"] for entry in status)

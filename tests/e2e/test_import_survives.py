@@ -6,16 +6,17 @@ import subprocess
 import time
 
 import pytest
-from product import PURCHASES, answer, fewer, run, start
+from product import PURCHASES, answer, fewer, run, serving, start
 
 FILE = PURCHASES / "online_retail_cut.csv.gz"
 CUT = ("import", "orders", FILE, "--format", "online-retail")
 
 
 def state(data, as_of, cwd):
-    base = answer("analytics", "base", "--as-of", as_of, "--data", data, cwd=cwd)
-    rfm = answer("analytics", "rfm", "--as-of", as_of, "--data", data, cwd=cwd)
-    proof = answer("verify", "--data", data, cwd=cwd)
+    with serving(data):
+        base = answer("analytics", "base", "--as-of", as_of, "--data", data, cwd=cwd)
+        rfm = answer("analytics", "rfm", "--as-of", as_of, "--data", data, cwd=cwd)
+        proof = answer("verify", "--data", data, cwd=cwd)
     assert proof["ok"], proof
     return base, rfm, proof["events"], {entry["name"]: entry["rows"] for entry in proof["projections"]}
 

@@ -107,7 +107,7 @@ async def test_every_event_is_moved_byte_for_byte_and_a_second_run_finds_it_ther
     assert (code, again) == (0, result | {"copied": 0})
 
 
-@pytest.mark.parametrize("passage", [1, 57])
+@pytest.mark.parametrize("passage", [pytest.param(1, marks=pytest.mark.long), 57])
 async def test_a_move_that_was_killed_goes_on_where_it_was(
     server: servers.DoubledEventStore, folder: Path, passage: int
 ):
