@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -123,14 +124,16 @@ class Replays:
             raise Refused(f"generation {entry.generation} is {now}", field="generation", kind="conflict")
         candidate = await in_thread(self._models.open, entry)
 
-        def flip() -> None:
-            crashpoint("swap.still")
-            self._models.catalog.activate(family, entry, among=among)
+        @contextmanager
+        def flipping() -> Iterator[None]:
+            with self._models.catalog.activating(family, entry, among=among):
+                yield
+                crashpoint("swap.still")
             crashpoint("swap.flipped")
             self._models.turn([replace(entry, status=Status.ACTIVE)])
             candidate.rebuilding(now=False)
 
-        seconds = await Abreast(self._store, self._models, family, candidate).flip(flip)
+        seconds = await Abreast(self._store, self._models, family, candidate).flip(flipping)
         self._feeding.look()
         self._models.moved()
         return seconds

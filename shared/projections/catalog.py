@@ -5,7 +5,8 @@ Positions belong to a store: a generation that was built from another store is n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -156,14 +157,16 @@ class Catalog:
             self._require(db, entry, among, f"{to.value}")
             self._set(db, entry, {"status": to, "error": error})
 
-    def activate(self, family: Family, entry: Entry, *, among: Collection[Status]) -> None:
-        """Have another generation read from now on; the one before is retired. One transaction."""
+    @contextmanager
+    def activating(self, family: Family, entry: Entry, *, among: Collection[Status]) -> Iterator[None]:
+        """Have another generation read when the context ends; the one before is retired. One transaction."""
         with self._place.writer.begin() as db:
             exclusive(db, "catalog")
             self._require(db, entry, among, "active")
             retire = sa.update(_generations).where(_this(family), _generations.c.status == Status.ACTIVE)
             db.execute(retire.where(_generations.c.store == self._store).values(status=Status.RETIRED))
             self._set(db, entry, {"status": Status.ACTIVE})
+            yield
 
     def close(self) -> None:
         """Let go of it."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.errors import RapportError
-from shared.projections.generation import Generation
+from shared.projections.generation import Generation, Moved
 from shared.projections.page import TRANSIENT
 from shared.projections.progress import STORE, Batch, Mark
 from shared.projections.replay import processes_for
@@ -151,6 +151,8 @@ class Follower:
             await in_thread(self.generation.replay, scan, processes=processes, told=told)
         except TRANSIENT:
             raise
+        except Moved:  # a swap has brought it further
+            return after
         except Exception as error:  # noqa: BLE001, pages find the event and park it
             log.warning("%s goes on page by page after %r", self.generation.family.name, error)
             self._by_pages = True

@@ -33,6 +33,10 @@ from shared.projections.words import Words
 from shared.scan import Scan
 
 
+class Moved(RapportError):
+    """Somebody else has moved a generation."""
+
+
 @dataclass(frozen=True)
 class Held:
     """A generation that nobody else moves meanwhile.
@@ -123,6 +127,7 @@ class Generation:
         """Go on to the end of a scan at once, in one transaction.
 
         Raises:
+            Moved: it is not where the scan begins.
             RapportError: something has to be parked, or is; only pages, event by event, can see to that.
         """
         end = Batch(*STORE, (), scan.upto, 0)
@@ -226,8 +231,10 @@ class Generation:
         crashpoint("page.marked")
 
     def _check_replayable(self, db: sa.Connection, mark: Mark, scan: Scan) -> None:
-        if max(mark.position, self._idle) != scan.after or parking.count(db, self._storage):
-            raise RapportError(f"{self.place.name} is at {mark.position} and cannot be replayed from {scan.after}")
+        if max(mark.position, self._idle) != scan.after:
+            raise Moved(f"{self.place.name} is at {mark.position} and not at {scan.after}")
+        if parking.count(db, self._storage):
+            raise RapportError(f"events of {self.place.name} are parked")
 
     def _marks(self, db: sa.Connection) -> dict[Source, Mark]:
         marks = self._progress.marks(db)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import sys
 from itertools import islice
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import facts
 import pytest
 from test_replays import NEW, OLD, folded, opened, sell, tables
 
+from shared import serving
 from shared.envelope import NO_STREAM, Draft, Metadata, pack
 from shared.projections.catalog import Wish
 from shared.sqlite_files import open_durable
@@ -21,6 +23,15 @@ EVENTS, A_SECOND = (1_000_000, 200) if LONG else (10_000, 50)
 AT_MOST = 0.050
 """Seconds that a swap may keep anything from being applied; asserted of a machine that does nothing else."""
 _AT_ONCE = 5_000
+
+
+@pytest.fixture(autouse=True)
+def as_served():
+    """Threads take turns as often as in a process that serves."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(serving._SWITCH_SECONDS)
+    yield
+    sys.setswitchinterval(before)
 
 
 def orders(count):

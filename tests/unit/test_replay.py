@@ -102,7 +102,7 @@ def test_what_does_not_fit_into_memory_is_added_up_where_it_is_written(log, hist
 
 def test_it_starts_at_the_watermark_or_not_at_all(log, history, opened):
     generation = opened("elsewhere")
-    with pytest.raises(RapportError, match="is at 0 and cannot be replayed from 50"):
+    with pytest.raises(RapportError, match="is at 0 and not at 50"):
         generation.replay(log.store.scan(50, len(history)))
     assert generation.marks().get(STORE) is None
 
