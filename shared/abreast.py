@@ -44,14 +44,17 @@ class Abreast:
         Raises:
             Refused: they do not come as far as each other.
         """
-        await self._near()
-        async with entered(self._candidate.still()) as held:
-            marks = await in_thread(held.marks)
-            async with self._reaching(marks) as active:
-                missing = await self._between(marks, active.marks)
-                if missing is None:
-                    raise self._behind()
-                yield active, await self._taken(held, missing)
+        async for _ in self._tries():
+            if not await self._is_near():
+                continue
+            async with entered(self._candidate.still()) as held:
+                marks = await in_thread(held.marks)
+                async with self._reaching(marks) as active:
+                    missing = await self._between(marks, active.marks)
+                    if missing is not None:
+                        yield active, await self._taken(held, missing)
+                        return
+        raise self._behind()
 
     async def flip(self, flipping: Callable[[], AbstractContextManager[None]]) -> float:
         """Enter and leave `flipping`, which flips the row, as soon as readers of the candidate see all that is read.
@@ -92,12 +95,6 @@ class Abreast:
             return await in_thread(held.take, batches)
         except Poisoned as error:
             raise self._behind(f" It cannot apply {error}") from error
-
-    async def _near(self) -> None:
-        async for _ in self._tries():
-            if await self._is_near():
-                return
-        raise self._behind()
 
     async def _is_near(self) -> bool:
         marks, others = await in_thread(self._candidate.marks), await in_thread(self._active.marks)

@@ -102,6 +102,32 @@ async def test_what_is_read_and_was_faster_is_not_replaced_by_less(desk, log, mo
     assert tables(desk.models.active(facts.family)) == await folded(log, tmp_path)
 
 
+async def test_a_candidate_that_nothing_was_fed_to_yet_is_waited_for(desk, log, monkeypatch):  # noqa: F811
+    entry = await desk.replays.start(facts.family, Wish())
+    active, candidate = desk.models.active(facts.family), desk.models.open(entry)
+    await sell(log, 10)
+    every = await events(log)
+    still, begun = candidate.still, asyncio.Event()
+
+    async def begins():
+        await begun.wait()
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(candidate.apply, [Batch(*STORE, every[:4], 4, 0)])
+
+    def in_between():
+        if not begun.is_set():  # both held nothing when the comparison began
+            active.apply([Batch(*STORE, every, 10, 0)])
+            active.refresh()
+            begun.set()
+        return still()
+
+    monkeypatch.setattr(candidate, "still", in_between)
+    beginning = asyncio.create_task(begins())
+    assert (await desk.compared(entry)).equal
+    await beginning
+    assert candidate.position == 10
+
+
 async def test_poison_that_only_the_candidate_meets_changes_nothing_of_it(desk, log, hurried, tmp_path):  # noqa: F811
     await sell(log, 3)
     await sell(log, 1, note="poison", customer=9)
