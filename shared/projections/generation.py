@@ -135,7 +135,7 @@ class Generation:
             try:
                 with self.place.writer.begin() as db:
                     marks = self._progress.locked(db, [end])
-                    self._check_replayable(db, marks[STORE], scan)
+                    self._check_replayable(db, scan)
                     applied = self._pages.replay(db, scan, processes, told)
                     crashpoint("replay.folded")
                     self._progress.move(db, [end], marks, applied)
@@ -230,9 +230,10 @@ class Generation:
         self._progress.move(db, batches, marks, applied)
         crashpoint("page.marked")
 
-    def _check_replayable(self, db: sa.Connection, mark: Mark, scan: Scan) -> None:
-        if max(mark.position, self._idle) != scan.after:
-            raise Moved(f"{self.place.name} is at {mark.position} and not at {scan.after}")
+    def _check_replayable(self, db: sa.Connection, scan: Scan) -> None:
+        here = self._marks(db)[STORE].position
+        if here != scan.after:
+            raise Moved(f"{self.place.name} is at {here} and not at {scan.after}")
         if parking.count(db, self._storage):
             raise RapportError(f"events of {self.place.name} are parked")
 
