@@ -107,6 +107,16 @@ def test_it_starts_at_the_watermark_or_not_at_all(log, history, opened):
     assert generation.marks().get(STORE) is None
 
 
+def test_it_starts_where_its_watermark_is_read_although_an_idle_store_was_read_further(log, history, opened):
+    generation = opened("idle")
+    generation.apply([Batch(*STORE, history[:60], 60, 0)])
+    generation.idle(65)
+    assert generation.marks()[STORE].position == 60  # until the derived tables have followed
+    generation.replay(log.store.scan(60, len(history)))
+    generation.refresh()
+    assert content(generation) == by_pages(opened("paged"), history)
+
+
 def test_a_crash_leaves_nothing_of_it(log, history, opened):
     def crash(name):
         if name == "replay.folded":
