@@ -44,6 +44,14 @@ class Family:
         return tuple(table for table in self.tables if isinstance(table, Derived))
 
     @property
+    def together(self) -> tuple[tuple[Derived, ...], ...]:
+        """Its derived tables, those together that are computed of the same groups."""
+        together: dict[tuple[object, ...], list[Derived]] = {}
+        for table in self.derived:
+            together.setdefault((table.of, table.by, table.through), []).append(table)
+        return tuple(map(tuple, together.values()))
+
+    @property
     def about_nobody(self) -> list[str]:
         """Names of its sums and documents whose rows are about no subject."""
         tables: tuple[Sum | Document[Any], ...] = (*self.sums, *self.documents)

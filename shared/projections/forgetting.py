@@ -62,7 +62,7 @@ class Forgetting:
         """Remove the rows about some subjects; the groups of derived tables that have to follow."""
         some = sorted(subjects)
         codes = sorted(self._words.codes(db, some).values())
-        for derived in self._family.derived:
+        for derived, *_ in self._family.together:
             yield derived, np.unique(np.concatenate([np.array(codes, np.int64), *self._groups(db, derived, codes)]))
         for table in self._family.sums:
             if table.subject is not None:

@@ -150,13 +150,13 @@ class Generation:
         False when another process does it right now: it may have passed what this one applied.
         """
         noted = self.marks()
-        for table in self.family.derived:
+        for tables in self.family.together:
             after: int | None = -1
             while after is not None:
                 with self._lock, self.place.writer.begin() as db:
                     if not locks.taken(db, self._refreshing):
                         return False
-                    after = self._refresher.chunk(db, table, after)
+                    after = self._refresher.chunk(db, tables, after)
                     crashpoint("refresh.chunk")
                 self._words.committed()
         if any(mark.ready < mark.position for mark in noted.values()):
@@ -216,10 +216,10 @@ class Generation:
         locks.exclusive(db, self._refreshing)
         if batches:
             self._apply(db, batches)
-        for table in self.family.derived:
+        for tables in self.family.together:
             after: int | None = -1
             while after is not None:
-                after = self._refresher.chunk(db, table, after)
+                after = self._refresher.chunk(db, tables, after)
         self._progress.settle(db, self._progress.marks(db))
         return Snapshot(db, self.number, self._marks(db), parking.count(db, self._storage))
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import sqlalchemy as sa
 
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """How the tables of generations are laid out. Another number finds none of the old ones and builds all anew."""
 
 

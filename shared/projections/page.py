@@ -204,7 +204,7 @@ class Pages:
         """Write what events came to in a sum; whether derived tables have to follow."""
         bulk.add(db, self._storage.sums[table.name], columns, keys=len(table.key), extremes=table.extremes)
         touched = False
-        for derived in self._family.derived:
+        for derived, *_ in self._family.together:
             if table in derived.of:
                 by = [column.name for column in table.key].index(derived.by)
                 touched |= self._touch(db, derived, np.unique(columns[by]))
@@ -215,7 +215,7 @@ class Pages:
         events = [event for event in events if event.subject not in erased]
         for document in self._family.documents:
             documents.fold(db, self._storage.documents[document.name], document, events, self._codec)
-        for derived in self._family.derived:
+        for derived, *_ in self._family.together:
             sources = (*derived.of, *([derived.through] if derived.through else ()))
             read = {type_ for source in sources if isinstance(source, Document) for type_ in source.types}
             about = self._words.codes(db, {event.subject for event in events if event.type in read})

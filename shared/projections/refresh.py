@@ -24,7 +24,8 @@ GROUPS_A_CHUNK: Final = 1_000
 ROWS_A_CHUNK: Final = 5_000
 """A group is computed from its whole history: this bounds what is in memory at once, however long histories get."""
 
-Contribution = dict[tuple[int, ...], tuple[int, ...]]
+Contributions = dict[tuple[int, ...], tuple[int, ...]]
+"""What groups contribute: addends, by the code of a group and a key."""
 
 
 class Group(NamedTuple):
@@ -45,36 +46,38 @@ class Refresher:
         """Remember groups whose sums or documents changed, in the transaction that changed them."""
         bulk.add(db, self._storage.touched[table.name], [codes, np.ones_like(codes)], keys=1)
 
-    def chunk(self, db: sa.Connection, table: Derived, after: int) -> int | None:
+    def chunk(self, db: sa.Connection, tables: Sequence[Derived], after: int) -> int | None:
         """Refresh some touched groups with codes above `after`; the last one's code. The caller holds the transaction.
 
-        A group that is touched again meanwhile stays touched: it is forgotten only with the `times` that were seen.
+        What several tables are computed of is read once. A group that is touched again meanwhile stays touched: it is
+        forgotten only with the `times` that were seen.
         """
-        touched = self._storage.touched[table.name]
+        first = tables[0]
+        touched = self._storage.touched[first.name]
         query = sa.select(touched).where(touched.c.code > after).order_by(touched.c.code).limit(GROUPS_A_CHUNK)
         times = {row.code: row.times for row in db.execute(query)}
-        codes = self._bounded(db, table, list(times))
+        codes = self._bounded(db, first, list(times))
         if not codes:
             return None
-        groups = self._groups(db, table, codes)
-        now = self._contributions(db, table, groups)
-        before = self._shares(db, table, groups)
-        changed = [code for code in sorted(groups) if now.get(code) != before.get(code)]
-        difference: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0] * len(table.adds))
-        for sign, contributions in ((1, now), (-1, before)):
-            for code in changed:
-                for key, addends in contributions.get(code, {}).items():
-                    added = difference[key]
-                    for number, value in enumerate(addends):
-                        added[number] += sign * value
-        self._add(db, table, difference)
-        shares = self._storage.shares[table.name]
-        bulk.remove(db, shares, ["code"], ((code,) for code in changed if code in before))
-        bulk.insert(
-            db, shares, ((code, *key, *addends) for code in changed for key, addends in now.get(code, {}).items())
-        )
+        groups = self._groups(db, first, codes)
+        of = {member: code for code, group in groups.items() for member in group.members}
+        rows = {id(source): self._rows(db, first, source, of) for source in first.of}
+        for table in tables:
+            if table.function is None:
+                raise TypeError(f"{table.name} says nowhere what a group contributes")
+            told = {code: list(table.function(group.text, _Rows(rows, code))) for code, group in groups.items()}
+            self._contribute(db, table, groups, self._coded(db, table, told))
         bulk.remove(db, touched, ["code", "times"], ((code, times[code]) for code in codes))
         return codes[-1]
+
+    def _contribute(self, db: sa.Connection, table: Derived, groups: Collection[int], now: Contributions) -> None:
+        change = _change(self._shares(db, table, groups), now)
+        difference: Contributions = {}
+        for (_, *at), addends in change.items():
+            difference[key] = _sum(difference[key], addends) if (key := tuple(at)) in difference else addends
+        width = len(table.key)
+        _add(db, self._storage.shares[table.name], change, keys=1 + width)
+        _add(db, self._storage.derived[table.name], difference, keys=width)
 
     def _groups(self, db: sa.Connection, table: Derived, codes: Sequence[int]) -> dict[int, Group]:
         """All groups that a touch of these codes may have changed, by their own codes."""
@@ -103,7 +106,8 @@ class Refresher:
         for source in table.of:
             if isinstance(source, Sum):
                 by = self._storage.sums[source.name].c[table.by]
-                rows.update(dict(db.execute(sa.select(by, sa.func.count()).where(by.in_(codes)).group_by(by)).all()))
+                query = sa.select(by, sa.func.count()).where(bulk.among(db, by, codes)).group_by(by)
+                rows.update(dict(db.execute(query).tuples().all()))
         taken: list[int] = []
         left = ROWS_A_CHUNK
         for code in codes:
@@ -113,43 +117,27 @@ class Refresher:
             left -= rows[code]
         return taken
 
-    def _add(self, db: sa.Connection, table: Derived, difference: dict[tuple[int, ...], list[int]]) -> None:
-        rows = [(*key, *addends) for key, addends in sorted(difference.items()) if any(addends)]
-        if rows:
-            bulk.add(db, self._storage.derived[table.name], list(np.array(rows, np.int64).T), keys=len(table.key))
-
-    def _contributions(self, db: sa.Connection, table: Derived, groups: dict[int, Group]) -> dict[int, Contribution]:
-        if table.function is None:
-            raise TypeError(f"{table.name} says nowhere what a group contributes")
-        of = {member: code for code, group in groups.items() for member in group.members}
-        rows = {id(source): self._rows(db, table, source, of) for source in table.of}
-        contributed: dict[int, list[tuple[Any, ...]]] = {}
-        for code, group in groups.items():
-            contributed[code] = list(table.function(group.text, _Rows(rows, code)))
+    def _coded(self, db: sa.Connection, table: Derived, contributed: dict[int, list[tuple[Any, ...]]]) -> Contributions:
         width = len(table.key)
         places = [place for place, column in enumerate(table.key) if is_coded(column)]
         texts = {row[place] for some in contributed.values() for row in some for place in places}
         known = self._words.codes(db, texts)
-        coded: dict[int, Contribution] = {}
+        coded: Contributions = {}
         for code, some in contributed.items():
-            into: dict[tuple[int, ...], tuple[int, ...]] = {}
             for row in some:
                 values = list(row)
                 for place in places:
                     values[place] = known[values[place]]
-                key, addends = tuple(values[:width]), tuple(values[width:])
-                into[key] = tuple(map(sum, zip(into[key], addends, strict=True))) if key in into else addends
-            if into:
-                coded[code] = into
+                key, addends = (code, *values[:width]), tuple(values[width:])
+                coded[key] = _sum(coded[key], addends) if key in coded else addends
         return coded
 
-    def _shares(self, db: sa.Connection, table: Derived, codes: Collection[int]) -> dict[int, Contribution]:
+    def _shares(self, db: sa.Connection, table: Derived, codes: Collection[int]) -> Contributions:
+        """What groups contributed when they were last computed."""
         shares = self._storage.shares[table.name]
         width = 1 + len(table.key)
-        before: dict[int, Contribution] = defaultdict(dict)
-        for row in db.execute(sa.select(shares).where(shares.c.code.in_(codes))):
-            before[row[0]][tuple(row[1:width])] = tuple(row[width:])
-        return before
+        rows = db.execute(sa.select(shares).where(bulk.among(db, shares.c.code, codes)))
+        return {tuple(row[:width]): tuple(row[width:]) for row in rows}
 
     def _rows(
         self, db: sa.Connection, table: Derived, source: Sum | Document[Any], of: dict[int, int]
@@ -164,7 +152,8 @@ class Refresher:
         stored = self._storage.sums[source.name]
         names = [column.name for column in stored.columns]
         make = namedtuple(source.name, names)  # type: ignore[misc]  # noqa: PYI024, the columns are declared at run time
-        selected = list(db.execute(sa.select(stored).where(stored.c[table.by].in_(of)).order_by(*stored.primary_key)))
+        query = sa.select(stored).where(bulk.among(db, stored.c[table.by], of)).order_by(*stored.primary_key)
+        selected = list(db.execute(query))
         coded = [number for number, column in enumerate(source.key) if is_coded(column)]
         texts = self._words.texts(db, {row[number] for row in selected for number in coded})
         by = names.index(table.by)
@@ -185,3 +174,24 @@ class _Rows:
 
     def __getitem__(self, table: Sum | Document[Any]) -> list[Any]:
         return self._rows[id(table)].get(self._code, [])
+
+
+def _change(before: Contributions, now: Contributions) -> Contributions:
+    """What is to be added to the one to get the other: of a long history an event changes a row or two."""
+    change = {key: addends for key, addends in now.items() if addends != before.get(key)}
+    for key, addends in before.items():
+        if key not in now:
+            change[key] = tuple(-value for value in addends)
+        elif key in change:
+            change[key] = tuple(value - former for value, former in zip(now[key], addends, strict=True))
+    return change
+
+
+def _sum(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(one, other, strict=True)))
+
+
+def _add(db: sa.Connection, table: sa.Table, added: Contributions, *, keys: int) -> None:
+    rows = [(*key, *addends) for key, addends in sorted(added.items()) if any(addends)]
+    if rows:
+        bulk.add(db, table, list(np.array(rows, np.int64).T), keys=keys)

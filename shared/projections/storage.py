@@ -57,19 +57,14 @@ class Storage:
         self.sums = {table.name: self._sum(table) for table in family.sums}
         self.derived = {table.name: self._sum(table) for table in family.derived}
         self.shares = {table.name: self._share(table) for table in family.derived}
-        self.members = {
-            table.name: self._table(
-                f"{table.name}__members", [("code", sa.BigInteger), ("root", sa.BigInteger)], primary=1
-            )
-            for table in family.derived
-            if table.through
-        }
-        self.touched = {
-            table.name: self._table(
-                f"{table.name}__touched", [("code", sa.BigInteger), ("times", sa.BigInteger)], primary=1
-            )
-            for table in family.derived
-        }
+        self.members: dict[str, sa.Table] = {}
+        self.touched: dict[str, sa.Table] = {}
+        for first, *_ in family.together:  # the others are computed with it
+            columns = [("code", sa.BigInteger), ("times", sa.BigInteger)]
+            self.touched[first.name] = self._table(f"{first.name}__touched", columns, primary=1)
+            if first.through:
+                columns = [("code", sa.BigInteger), ("root", sa.BigInteger)]
+                self.members[first.name] = self._table(f"{first.name}__members", columns, primary=1)
 
     def create(self, db: sa.Connection) -> None:
         """Make what is not there yet."""

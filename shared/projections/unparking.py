@@ -156,7 +156,7 @@ class Unparking:
         self._progress.move(db, [], marks, Applied(events, touched=False))
 
     def _refresh(self, db: sa.Connection) -> None:
-        for table in self._family.derived:
+        for tables in self._family.together:
             after: int | None = -1
             while after is not None:
-                after = self._refresher.chunk(db, table, after)
+                after = self._refresher.chunk(db, tables, after)

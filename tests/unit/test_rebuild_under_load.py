@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import sys
+import time
 from itertools import islice
 from uuid import UUID
 
@@ -22,6 +23,8 @@ LONG = os.environ.get("RAPPORT_LONG") == "1"
 EVENTS, A_SECOND = (1_000_000, 200) if LONG else (10_000, 50)
 AT_MOST = 0.050
 """Seconds that a swap may keep anything from being applied; asserted of a machine that does nothing else."""
+LOOKING = 0.2
+"""The share of the time for which a reader looks: over a long history a look is a second's work for PostgreSQL."""
 _AT_ONCE = 5_000
 
 
@@ -74,8 +77,9 @@ async def test_a_rebuild_under_load_is_noticed_by_nobody(log, home, tmp_path):
 
         async def look():
             while not stop.is_set():
+                began = time.monotonic()
                 seen.append(await asyncio.to_thread(desk.gross))
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(max(0.05, (time.monotonic() - began) * (1 / LOOKING - 1)))
 
         async def orders_arrive(group):
             # whether the one before is answered or not: who waits for answers sends less, the slower they come
