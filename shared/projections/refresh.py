@@ -74,7 +74,8 @@ class Refresher:
         change = _change(self._shares(db, table, groups), now)
         difference: Contributions = {}
         for (_, *at), addends in change.items():
-            difference[key] = _sum(difference[key], addends) if (key := tuple(at)) in difference else addends
+            key = tuple(at)
+            difference[key] = _sum(difference[key], addends) if key in difference else addends
         width = len(table.key)
         _add(db, self._storage.shares[table.name], change, keys=1 + width)
         _add(db, self._storage.derived[table.name], difference, keys=width)
