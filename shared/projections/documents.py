@@ -37,7 +37,7 @@ def after(table: Document[Any], row: Any | None, event: Recorded, codec: Codec) 
 def rows(db: sa.Connection, stored: sa.Table, table: Document[Any], keys: Iterable[str]) -> dict[str, Any]:
     """The rows under these keys."""
     query = sa.select(stored).where(bulk.among(db, stored.c[table.key.name], sorted(keys)))
-    return {values[0]: table.row(*map(_frozen, values[1:])) for values in db.execute(query)}
+    return {values[0]: table.row(*map(_frozen, values[1:])) for values in db.execute(query).all()}
 
 
 def _key(table: Document[Any], event: Recorded) -> str:

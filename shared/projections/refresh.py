@@ -137,7 +137,7 @@ class Refresher:
         """What groups contributed when they were last computed."""
         shares = self._storage.shares[table.name]
         width = 1 + len(table.key)
-        rows = db.execute(sa.select(shares).where(bulk.among(db, shares.c.code, codes)))
+        rows = db.execute(sa.select(shares).where(bulk.among(db, shares.c.code, codes))).all()
         return {tuple(row[:width]): tuple(row[width:]) for row in rows}
 
     def _rows(
@@ -154,7 +154,7 @@ class Refresher:
         names = [column.name for column in stored.columns]
         make = namedtuple(source.name, names)  # type: ignore[misc]  # noqa: PYI024, the columns are declared at run time
         query = sa.select(stored).where(bulk.among(db, stored.c[table.by], of)).order_by(*stored.primary_key)
-        selected = list(db.execute(query))
+        selected = db.execute(query).all()
         coded = [number for number, column in enumerate(source.key) if is_coded(column)]
         texts = self._words.texts(db, {row[number] for row in selected for number in coded})
         by = names.index(table.by)

@@ -46,7 +46,7 @@ class Words:
     def texts(self, db: sa.Connection, codes: Collection[int]) -> dict[int, str]:
         """The texts of codes."""
         query = sa.select(self._table.c.code, self._table.c.text).where(bulk.among(db, self._table.c.code, codes))
-        return {row[0]: row[1] for row in db.execute(query)}
+        return {row[0]: row[1] for row in db.execute(query).all()}
 
     def committed(self) -> None:
         """Keep what the transaction wrote. Memory is bounded: a full cache starts afresh."""
@@ -63,7 +63,7 @@ class Words:
 
     def _read(self, db: sa.Connection, texts: Collection[str]) -> dict[str, int]:
         query = sa.select(self._table.c.text, self._table.c.code).where(bulk.among(db, self._table.c.text, texts))
-        return {row[0]: row[1] for row in db.execute(query)}
+        return {row[0]: row[1] for row in db.execute(query).all()}
 
     def _add(self, db: sa.Connection, texts: Collection[str]) -> dict[str, int]:
         first = db.execute(sa.select(sa.func.coalesce(sa.func.max(self._table.c.code), 0) + 1)).scalar_one()
