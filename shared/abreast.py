@@ -97,7 +97,10 @@ class Abreast:
             raise self._behind(f" It cannot apply {error}") from error
 
     async def _is_near(self) -> bool:
+        """Whether little is left to give the candidate, and to compute of what it has."""
         marks, others = await in_thread(self._candidate.marks), await in_thread(self._active.marks)
+        if any(mark.position - mark.ready > _NEAR for mark in marks.values()):
+            return False
         return await self._between(marks, others) is not None
 
     @asynccontextmanager
