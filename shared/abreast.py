@@ -20,7 +20,7 @@ from shared.threads import entered, in_thread
 _SOME_TIME: Final = 120.0
 """Seconds in which what one generation has must have come to another one that is fed beside it."""
 _NEAR: Final = 10_000
-"""Events that a candidate may lack, and is given here; more are for whoever feeds it."""
+"""Events that a candidate may lack, or groups; it is given them here, more are for whoever feeds it."""
 
 
 class _TooLate(Exception):
@@ -98,9 +98,9 @@ class Abreast:
 
     async def _is_near(self) -> bool:
         """Whether little is left to give the candidate, and to compute of what it has."""
-        marks, others = await in_thread(self._candidate.marks), await in_thread(self._active.marks)
-        if any(mark.position - mark.ready > _NEAR for mark in marks.values()):
+        if await in_thread(self._candidate.unrefreshed) > _NEAR:
             return False
+        marks, others = await in_thread(self._candidate.marks), await in_thread(self._active.marks)
         return await self._between(marks, others) is not None
 
     @asynccontextmanager

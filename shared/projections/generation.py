@@ -164,6 +164,11 @@ class Generation:
                 self._progress.settle(db, noted)
         return True
 
+    def unrefreshed(self) -> int:
+        """How many groups of derived tables have yet to follow what was applied."""
+        with self.place.readers.begin() as db:
+            return max((self._refresher.waiting(db, tables) for tables in self.family.together), default=0)
+
     @contextmanager
     def read(self) -> Iterator[Snapshot]:
         """A snapshot for queries."""

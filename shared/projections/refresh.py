@@ -46,6 +46,10 @@ class Refresher:
         """Remember groups whose sums or documents changed, in the transaction that changed them."""
         bulk.add(db, self._storage.touched[table.name], [codes, np.ones_like(codes)], keys=1)
 
+    def waiting(self, db: sa.Connection, tables: Sequence[Derived]) -> int:
+        """How many touched groups there are."""
+        return db.execute(sa.select(sa.func.count()).select_from(self._storage.touched[tables[0].name])).scalar_one()
+
     def chunk(self, db: sa.Connection, tables: Sequence[Derived], after: int) -> int | None:
         """Refresh some touched groups with codes above `after`; the last one's code. The caller holds the transaction.
 

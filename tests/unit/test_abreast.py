@@ -76,6 +76,23 @@ async def test_a_candidate_that_lacks_too_much_is_left_to_its_feeder(desk, log, 
     assert desk.models.active(facts.family) is active
 
 
+async def test_a_candidate_that_has_much_to_compute_is_left_to_its_feeder(desk, log, hurried, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(abreast, "_NEAR", 4)
+    await sell(log, 40)
+    active = desk.models.active(facts.family)
+    await feed(desk, active, 40)
+    entry = await desk.replays.start(facts.family, Wish())
+    candidate = desk.models.open(entry)
+    candidate.apply([Batch(*STORE, await events(log), 40, 0)])
+    assert candidate.unrefreshed() == 5
+    with pytest.raises(Refused, match="does not catch up"):
+        await desk.replays.swap(facts.family, entry, among=NEW)
+    assert candidate.unrefreshed() == 5
+    monkeypatch.setattr(abreast, "_NEAR", 5)
+    await desk.replays.swap(facts.family, entry, among=NEW)
+    assert (desk.models.active(facts.family), candidate.unrefreshed()) == (candidate, 0)
+
+
 async def test_what_is_read_and_was_faster_is_not_replaced_by_less(desk, log, monkeypatch, tmp_path):  # noqa: F811
     await sell(log, 40)
     active = desk.models.active(facts.family)
