@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -52,16 +51,13 @@ async def entered(context: AbstractContextManager[T]) -> AsyncIterator[T]:
         await in_thread(context.__exit__, None, None, None)
 
 
-def ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
-    """The same items, made in a thread while those before are used, `most` at a time.
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in a thread while the one before it is used.
 
     Worth it where they are made without the interpreter's lock, as what SQLite reads or numpy sorts.
     """
-    maker = ThreadPoolExecutor(1)
-    try:
-        coming = deque(maker.submit(next, items, _END) for _ in range(most))
-        while (item := coming.popleft().result()) is not _END:
-            coming.append(maker.submit(next, items, _END))
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, _END)
+        while (item := coming.result()) is not _END:
+            coming = maker.submit(next, items, _END)
             yield item  # type: ignore[misc]  # it is not the end
-    finally:
-        maker.shutdown(cancel_futures=True)

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -38,8 +38,6 @@ from shared.threads import ahead
 _ROWS_IN_MEMORY: Final = 8_000_000
 """Rows of all sums that a process keeps; what is more is handed over to be written, and added up there."""
 
-_TURNS: Final = 2
-"""Shares that each of several processes folds: what the first came to is written while the next one is folded."""
 _EVENTS_A_PROCESS: Final = 200_000
 """Starting a process takes a second or two, in which as many events are folded."""
 
@@ -75,14 +73,17 @@ class _Texts(dict[str, int]):
         return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
 
 
-def fold(scan: Scan, sums: Sequence[Sum], shares: Sequence[Share]) -> Iterator[Part]:
-    """Fold shares of the log: a part for each slice, with sums in it when memory is full and at the end of a share."""
+def fold(scan: Scan, sums: Sequence[Sum], share: Share) -> Iterator[Part]:
+    """Fold a share of the log: a part for each slice, with sums in it when memory is full and at the end."""
     return_large()
     plans = {type_: Plan(type_, sums) for table in sums for type_ in table.types}
     additions = {table.name: Addition(table) for table in sums}
     texts = _Texts()
     told = 0
-    for done, slice_ in _slices(scan, plans.keys(), shares):
+    slices = scan.slices(plans.keys(), share)
+    if share == WHOLE:  # a fifth faster; of several processes every processor has one already
+        slices = ahead(slices)
+    for slice_ in slices:
         events = 0
         for (type_, schema), (subjects, lines) in slice_.events.items():
             events += len(subjects)
@@ -93,18 +94,8 @@ def fold(scan: Scan, sums: Sequence[Sum], shares: Sequence[Share]) -> Iterator[P
         if full or slice_.position == scan.upto:
             sent = {name: addition.columns() for name, addition in additions.items()}
             additions = {table.name: Addition(table) for table in sums}
-        yield Part(done, events, _subjects(slice_), list(islice(texts, told, None)), sent)
+        yield Part(slice_.position, events, _subjects(slice_), list(islice(texts, told, None)), sent)
         told = len(texts)
-
-
-def _slices(scan: Scan, types: Collection[str], shares: Sequence[Share]) -> Iterator[tuple[int, Slice]]:
-    """The slices of several shares, one after the other, and how far the log is done with each."""
-    for number, share in enumerate(shares):
-        slices = scan.slices(types, share)
-        if share == WHOLE:  # a fifth faster; of several processes every processor has one already
-            slices = ahead(slices)
-        for slice_ in slices:
-            yield scan.after + (number * (scan.upto - scan.after) + slice_.position - scan.after) // len(shares), slice_
 
 
 class Replay:
@@ -134,12 +125,13 @@ class Replay:
                     self._told(min(self._folded.values()), self._scan.upto)
                 if part.sums:
                     waiting.append((worker, part.sums))
-                if len(waiting) >= processes:
+                if len(waiting) > processes:
                     yield from self._added_up(waiting)
                     waiting = []
         yield from self._added_up(waiting)
 
     def _give_codes(self, db: sa.Connection, worker: int, part: Part) -> None:
+        # as they come: when the workers have ended, another processor than ours has nothing left to do
         short = 1 + int(part.subjects.max(initial=0)) - len(self._subjects)
         if short > 0:
             self._subjects = np.concatenate((self._subjects, np.zeros(short + len(self._subjects), np.int64)))
@@ -187,36 +179,32 @@ def _current(type_: str, schema: int, lines: bytes) -> bytes:
 def _parts(scan: Scan, sums: Sequence[Sum], processes: int) -> Iterator[Iterable[tuple[int, Part]]]:
     if processes == 1:
         with _uncollected():
-            yield ((0, part) for part in fold(scan, sums, [WHOLE]))
+            yield ((0, part) for part in fold(scan, sums, WHOLE))
         return
     # a process with threads must not be forked: a lock that one of them holds would stay locked in the child
     forks = threading.active_count() == 1
     context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
     pipes = [context.Pipe(duplex=False) for _ in range(processes)]
     workers = [
-        context.Process(target=_work, args=(to_us, scan, sums, _shares(number, processes)), daemon=True)
+        context.Process(target=_work, args=(to_us, scan, sums, Share(number, processes)), daemon=True)
         for number, (_, to_us) in enumerate(pipes)
     ]
     try:
         for worker, (_, to_us) in zip(workers, pipes, strict=True):
             worker.start()
             to_us.close()
-        yield ahead(_received([from_them for from_them, _ in pipes]), 64)  # or they would wait while we write
+        yield _received([from_them for from_them, _ in pipes])
     finally:
         for worker in workers:
             worker.terminate()
             worker.join()
 
 
-def _shares(worker: int, processes: int) -> list[Share]:
-    return [Share(worker + processes * turn, processes * _TURNS) for turn in range(_TURNS)]
-
-
-def _work(to_parent: Connection, scan: Scan, sums: Sequence[Sum], shares: Sequence[Share]) -> None:
+def _work(to_parent: Connection, scan: Scan, sums: Sequence[Sum], share: Share) -> None:
     gc.freeze()
     gc.disable()  # what is folded has no cycles, and looking for them costs a fifth of the time
     try:
-        for part in fold(scan, sums, shares):
+        for part in fold(scan, sums, share):
             to_parent.send(part)
         to_parent.send(None)
     except Exception as error:  # noqa: BLE001, the parent raises it
