@@ -112,7 +112,7 @@ class Refresher:
             if isinstance(source, Sum):
                 by = self._storage.sums[source.name].c[table.by]
                 query = sa.select(by, sa.func.count()).where(bulk.among(db, by, codes)).group_by(by)
-                rows.update(dict(db.execute(query).tuples().all()))
+                rows.update({row[0]: row[1] for row in db.execute(query).all()})
         taken: list[int] = []
         left = ROWS_A_CHUNK
         for code in codes:
