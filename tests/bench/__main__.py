@@ -26,6 +26,8 @@ _EVENTS, _QUICK_EVENTS = 1_000_000, 200_000
 _FEW = 200_000
 """Events in a topic of its own, for those who take long over a million."""
 _QUICK_ROUNDS = 2
+_QUICK_SLACK = 0.9
+"""Three rounds on a machine that others use too scatter by so much; a change that costs more is found all the same."""
 
 parser = argparse.ArgumentParser(prog="python tests/bench", description=__doc__)
 parser.add_argument("--quick", action="store_true", help="no peers, two rounds, a fifth of the events")
@@ -59,6 +61,7 @@ def main() -> int:
     few = min(events, _FEW)
     known |= {"few_events": str(few), "few_store": str(history.store_of(data, few, customers))}
     known["kafka"] = os.environ.get("KAFKA_BOOTSTRAP", "")
+    slack = _QUICK_SLACK if asked.quick else 1.0
     outcomes: list[Outcome] = []
     broken = False
     for contest in contests.CONTESTS:
@@ -70,7 +73,7 @@ def main() -> int:
         rounds = asked.rounds or (min(_QUICK_ROUNDS, contest.rounds) if asked.quick else contest.rounds)
         with console.status(contest.name) as status:
             try:
-                outcomes += held(contest, _prepared(contest, known), rounds, status.update, quick=asked.quick)
+                outcomes += held(contest, _prepared(contest, known), rounds, status.update, slack=slack)
             except Broken as error:
                 console.print(f"[red]{contest.name}: {error}[/]")
                 broken = True

@@ -36,11 +36,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report: a figure of one side over the same figure of another.
-
-    `slack` is how much of the floor will do in the short form: its two rounds scatter by a tenth, some ratios by more
-    from one processor to another. A change that doubles what something costs is found all the same.
-    """
+    """One line of the report: a figure of one side over the same figure of another."""
 
     id: str
     what: str
@@ -50,7 +46,6 @@ class Row:
     target: float
     of: str = "rate"
     smaller_is_better: bool = False
-    slack: float = 0.9
 
     def reaches(self, ratio: float, wanted: float) -> bool:
         """Whether a ratio is as good as wanted."""
@@ -93,13 +88,13 @@ class Outcome:
 
 
 def held(
-    contest: Contest, known: dict[str, str], rounds: int, told: Callable[[str], None], *, quick: bool = False
+    contest: Contest, known: dict[str, str], rounds: int, told: Callable[[str], None], *, slack: float = 1.0
 ) -> list[Outcome]:
     """Hold a contest: each round runs every side once, and the median is that of all rounds.
 
     A row that is below its floor then gets as many rounds again: other programs disturb a few of them, not most.
     """
-    outcomes = [Outcome(row, row.slack if quick else 1.0) for row in contest.rows]
+    outcomes = [Outcome(row, slack) for row in contest.rows]
     for number in range(2 * rounds):
         if number >= rounds and all(outcome.holds for outcome in outcomes):
             break
