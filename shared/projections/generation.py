@@ -221,10 +221,7 @@ class Generation:
         locks.exclusive(db, self._refreshing)
         if batches:
             self._apply(db, batches)
-        for tables in self.family.together:
-            after: int | None = -1
-            while after is not None:
-                after = self._refresher.chunk(db, tables, after)
+        self._refresher.everything(db, self.family.together)
         self._progress.settle(db, self._progress.marks(db))
         return Snapshot(db, self.number, self._marks(db), parking.count(db, self._storage))
 

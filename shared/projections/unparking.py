@@ -77,7 +77,7 @@ class Unparking:
             if error is not None:
                 self._failed_again(db, waiting[applied], error)
             self._count(db, waiting[:applied])
-            self._refresh(db)
+            self._refresher.everything(db, self._family.together)
             crashpoint("retry.refreshed")
         return applied
 
@@ -154,9 +154,3 @@ class Unparking:
         # what was parked before a hand-over counts where all that was applied before it does
         events = Counter(source if source in marks else min(marks) for source in sources)
         self._progress.move(db, [], marks, Applied(events, touched=False))
-
-    def _refresh(self, db: sa.Connection) -> None:
-        for tables in self._family.together:
-            after: int | None = -1
-            while after is not None:
-                after = self._refresher.chunk(db, tables, after)
