@@ -1,4 +1,4 @@
-"""Memory that goes back to the system once it is free."""
+"""What becomes of memory that is free: whether it goes back to the system."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ctypes
 from functools import cache
 from typing import Final
 
-_MMAP_THRESHOLD: Final = -3
-"""The option's number in glibc's malloc.h."""
-_LARGE: Final = 8 * 1024 * 1024
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+"""The options' numbers in glibc's malloc.h."""
+_MIB: Final = 1024 * 1024
 
 
 @cache
@@ -18,6 +18,22 @@ def return_large() -> None:
     glibc raises the size from which it does so with every such block it sees freed, up to 32 MiB; the arrays of a
     replay then leave holes. Ten million events took 412 MB, and take 334.
     """
+    _set(_MMAP_THRESHOLD, 8 * _MIB)
+
+
+@cache
+def keep_freed() -> None:
+    """Have up to 64 MiB of freed memory kept for what is allocated next, for as long as the process lives.
+
+    aiokafka copies a request eight times before it is sent. Without this, glibc asks the system for the memory of each
+    copy and gives it back, which took a fifth of the CPU of a relay.
+    """
+    _set(_MMAP_THRESHOLD, 32 * _MIB)  # alone it would have glibc give back more, not less
+    _set(_TRIM_THRESHOLD, 64 * _MIB)
+    _set(_TOP_PAD, 16 * _MIB)
+
+
+def _set(option: int, value: int) -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such option
     if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _LARGE)
+        mallopt(option, value)

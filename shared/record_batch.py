@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from operator import add
 from struct import pack_into
 from typing import Final
 
@@ -28,8 +31,8 @@ _ONE_BYTE: Final = 0x7F
 _NOTHING: Final = 1
 """The size of what is not there: -1, with the sign in the lowest bit."""
 _NO_LEADER: Final = DefaultRecordBase.NO_PARTITION_LEADER_EPOCH
-_ATTRIBUTES_AND_TIME: Final = b"\0\0"
-"""How a record begins: without attributes, at the time of its batch."""
+_AROUND: Final = 12
+"""Bytes at most that stand before a record's key: its length, how it begins, its number in the batch."""
 
 
 class _Varints(dict[int, bytes]):
@@ -50,6 +53,17 @@ VARINTS: Final[Mapping[int, bytes]] = _Varints()
 """Lengths and counts, encoded; looked up where a function call would cost more than all the rest."""
 
 
+class _Beginnings(dict[int, bytes]):
+    """How the records of a batch begin, by their number in it: without attributes, at the time of the batch."""
+
+    def __missing__(self, index: int) -> bytes:
+        self[index] = b"\0\0" + VARINTS[index]
+        return self[index]
+
+
+_BEGINNINGS: Final = _Beginnings()
+
+
 def header(name: str, content: bytes) -> bytes:
     """One header of a record."""
     return header_name(name) + VARINTS[len(content)] + content
@@ -60,28 +74,28 @@ def header_name(name: str) -> bytes:
     return VARINTS[len(name)] + name.encode("ascii")
 
 
+def filled(records: Sequence[bytes], limit: int) -> Iterator[RecordBatch]:
+    """Encoded records, from the key on, in as few batches as hold them; one of several keeps to the limit."""
+    sizes = list(accumulate(len(record) + _AROUND for record in records))
+    begin = 0
+    while begin < len(records):
+        before = sizes[begin - 1] if begin else 0
+        end = max(begin + 1, bisect_right(sizes, before + limit - _HEADER.size))
+        yield RecordBatch(records[begin:end])
+        begin = end
+
+
 class RecordBatch:
     """Records for one partition in one transaction; the producer's `send_batch` takes it in place of its own."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._parts: list[bytes] = [bytes(_HEADER.size)]
-        self._size = _HEADER.size
-        self._count = 0
-        self._built: bytearray | None = None
+    def __init__(self, records: Sequence[bytes]) -> None:
+        self._count = len(records)
+        beginnings = [_BEGINNINGS[index] for index in range(self._count)]
+        sizes = map(VARINTS.__getitem__, map(add, map(len, beginnings), map(len, records)))
+        parts = chain.from_iterable(zip(sizes, beginnings, records, strict=True))
+        self._batch = bytearray().join((bytes(_HEADER.size), *parts))
+        self._built = False
         self._producer = (-1, -1, 0)
-
-    def append(self, record: bytes) -> bool:
-        """Add an encoded record, from the key on; False when the batch is full. The first one always fits."""
-        index = VARINTS[self._count]
-        length = len(_ATTRIBUTES_AND_TIME) + len(index) + len(record)
-        size = VARINTS[length]
-        self._size += len(size) + length
-        if self._size > self._limit and self._count:
-            return False
-        self._parts += (size, _ATTRIBUTES_AND_TIME, index, record)
-        self._count += 1
-        return True
 
     # What follows, aiokafka asks of a batch.
 
@@ -101,20 +115,18 @@ class RecordBatch:
 
     def _build(self) -> bytearray:
         """The bytes to send; sent again, they stay the same."""
-        if self._built is None:
-            self._built = self._bytes()
-            self._parts.clear()
-        return self._built
+        if not self._built:
+            self._built = True
+            self._seal(self._batch)
+        return self._batch
 
-    def _bytes(self) -> bytearray:
-        batch = bytearray().join(self._parts)
+    def _seal(self, batch: bytearray) -> None:
         now = int(time.time() * 1000)
         length = len(batch) - _AFTER_LENGTH
         attributes = DefaultRecordBase.TRANSACTIONAL_MASK
         before = (0, length, _NO_LEADER, _MAGIC, 0, attributes, self._count - 1, now, now)
         _HEADER.pack_into(batch, 0, *before, *self._producer, self._count)
         pack_into(">I", batch, _CRC, calc_crc32c(memoryview(batch)[_AFTER_CRC:]))
-        return batch
 
 
 Unpacked = tuple[int, bytes | None, bytes | None, bytes, int]

@@ -22,6 +22,7 @@ from aiokafka.errors import ProducerFenced
 from shared.backoff import Backoff, ending_of
 from shared.checkpoint import last_checkpoint, packed
 from shared.errors import RapportError
+from shared.memory import keep_freed
 from shared.record_batch import RecordBatch
 from shared.relay_chunks import SAY_AGAIN, Chunks
 from shared.store import EventStore
@@ -88,6 +89,7 @@ class Relay:
             OtherStore: the topic was filled from another store.
             WrongTopic: the topic exists with another number of partitions.
         """
+        keep_freed()
         try:
             while True:
                 before = self.published

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final, NamedTuple, TypeVar
 
 from shared.cloudevents import records
 from shared.envelope import Recorded
-from shared.record_batch import RecordBatch
+from shared.record_batch import RecordBatch, filled
 from shared.store import PAGE_EVENTS, EventStore, Page
 from shared.topics import partitions, type_prefix
 
@@ -86,17 +87,10 @@ class Chunks:
 
 def batches(events: Sequence[Recorded], made: Iterable[bytes]) -> list[tuple[int, RecordBatch]]:
     """The records of events as batches by partition, those of one partition in order."""
-    full: list[tuple[int, RecordBatch]] = []
-    filling: dict[int, RecordBatch] = {}
-    numbers = partitions([event.subject.encode() for event in events])
-    for number, record in zip(numbers, made, strict=True):
-        batch = filling.get(number)
-        if batch is None or not batch.append(record):
-            if batch is not None:
-                full.append((number, batch))
-            batch = filling[number] = RecordBatch(_BATCH_BYTES)
-            batch.append(record)
-    return [*full, *filling.items()]
+    found: dict[int, list[bytes]] = defaultdict(list)
+    for number, record in zip(partitions([event.subject.encode() for event in events]), made, strict=True):
+        found[number].append(record)
+    return [(number, batch) for number, some in found.items() for batch in filled(some, _BATCH_BYTES)]
 
 
 async def _ahead(source: AsyncGenerator[T]) -> AsyncGenerator[T]:

@@ -147,6 +147,11 @@ def test_the_reference_implementation_of_cloudevents_reads_a_record():
     assert event.get_data() == json.loads(record.value)
 
 
+def test_more_events_than_are_put_together_at_once_keep_their_order():
+    events = [an_event(position=number) for number in range(1, 1_200)]
+    assert list(cloudevents.records(events, STORE)) == [next(cloudevents.records([event], STORE)) for event in events]
+
+
 REQUIRED = [name for name, _ in as_record(an_event(), STORE).headers if name != "correlationid"]
 READ = sorted(set(REQUIRED) - {"ce_specversion", "ce_source", "ce_partitionkey", "content-type"})
 

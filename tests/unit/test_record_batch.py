@@ -5,7 +5,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.record_batch import VARINTS, RecordBatch, header, headers, unpacked
+from shared.record_batch import VARINTS, RecordBatch, filled, header, headers, unpacked
 
 NAMES = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=70)
 CONTENT = st.binary(max_size=200) | st.integers(0, 20_000).map(bytes)
@@ -27,8 +27,7 @@ def built(batch: RecordBatch) -> bytes:
 
 @given(RECORDS)
 def test_what_is_written_the_client_reads(records: list[tuple[bytes, bytes, list[tuple[str, bytes]]]]):
-    batch = RecordBatch(1 << 30)
-    assert all(batch.append(encoded(*record)) for record in records)
+    batch = RecordBatch([encoded(*record) for record in records])
     batch._set_producer_state(70_001, 3, 17)
     read = DefaultRecordBatch(built(batch))
     assert read.validate_crc()
@@ -58,30 +57,32 @@ def test_a_header_without_content_is_as_if_it_were_not_there():
     assert headers(batch, at) == {"b": b""}
 
 
-def test_a_batch_keeps_to_its_limit_but_takes_one_record_of_any_size():
+def test_batches_keep_to_their_limit_but_take_one_record_of_any_size():
     chance = random.Random(1)
-    small = RecordBatch(2_000)
-    taken = 0
-    while small.append(encoded(b"k", chance.randbytes(50), [])):
-        taken += 1
-    assert taken == small.record_count() > 20
-    assert 1_900 < len(built(small)) <= 2_000
-    large = RecordBatch(2_000)
-    assert large.append(encoded(b"k", bytes(10_000), []))
-    assert not large.append(encoded(b"k", b"", []))
-    assert large.record_count() == 1
+    small = [encoded(b"k", chance.randbytes(50), []) for _ in range(100)]
+    large = encoded(b"k", bytes(10_000), [])
+    records = [large, *small, large, large, *small[:3]]
+    batches = list(filled(records, 2_000))
+    counts = [batch.record_count() for batch in batches]
+    assert (counts[0], sum(counts[1:5]), counts[5:]) == (1, len(small), [1, 1, 3])
+    sizes = [len(built(batch)) for batch in batches]
+    assert all(1_700 < size <= 2_000 for size in sizes[1:4])
+    read = [record[2] for batch in batches for record in unpacked(built(batch))]
+    assert [encoded(b"k", value, []) for value in read if value is not None] == records
+
+
+def test_no_records_make_no_batch():
+    assert list(filled([], 2_000)) == []
 
 
 def test_a_batch_that_is_sent_again_is_the_same():
-    batch = RecordBatch(1_000)
-    batch.append(encoded(b"k", b"v", []))
+    batch = RecordBatch([encoded(b"k", b"v", [])])
     batch._set_producer_state(1, 2, 3)
     assert built(batch) == built(batch)
 
 
 @pytest.mark.parametrize("number", [0, 1, 63, 64, 8_191, 8_192, 1_048_575, 1_048_576])
 def test_a_record_may_be_of_any_size(number: int):
-    batch = RecordBatch(1 << 30)
-    batch.append(encoded(b"", bytes(number), []))
+    batch = RecordBatch([encoded(b"", bytes(number), [])])
     ((_, key, value, _, _),) = unpacked(built(batch))
     assert (key, value) == (b"", bytes(number))
