@@ -65,11 +65,9 @@ def put(db: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> N
     """Write whole rows, over what stands there under the same key."""
     keys = [column.name for column in table.primary_key]
     others = [column.name for column in table.columns if column.name not in keys]
+    columns = [(column.name, isinstance(column.type, sa.JSON)) for column in table.columns]
     values = [
-        tuple(
-            msgspec.json.encode(row[column.name]).decode() if isinstance(column.type, sa.JSON) else row[column.name]
-            for column in table.columns
-        )
+        tuple(msgspec.json.encode(row[name]).decode() if is_json else row[name] for name, is_json in columns)
         for row in rows
     ]
     whole = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in others)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.portal.events import Line, OrderCancelled, OrderPlaced, OrderRefunded
-from services.portal.lines import Item, short_number
+from services.portal.lines import _ALWAYS_FIT, _ROOM, Item, short_number
 from services.portal.order import CancelOrder, PlaceOrder, RefundOrder, order
 from shared.errors import Refused
 from shared.store import MAX_EVENT_BYTES
@@ -128,6 +128,14 @@ def test_long_lines_are_refused_while_the_cancellation_of_what_is_placed_always_
     largest = Spec(order).when(place(lines=(long,) * 280)).decided()
     [taken_back] = Spec(order).given(*largest).when(CancelOrder(reason="€" * 200)).decided()
     assert len(taken_back.model_dump_json().encode()) < MAX_EVENT_BYTES - 2048
+
+
+def test_lines_so_few_that_nobody_measures_them_fit_whatever_they_say():
+    longest = Item(
+        code="\U0001f600" * 64, description='"' + "\U0001f600" * 199, quantity=2**31, unit_price="327.679999"
+    )
+    [event] = Spec(order).when(place(lines=(longest,) * _ALWAYS_FIT)).decided()
+    assert len(event.model_dump_json().encode()) < MAX_EVENT_BYTES - _ROOM
 
 
 def test_a_cancellation_repeats_the_order_and_its_day():
