@@ -12,8 +12,10 @@ import apsw
 from shared.sqlite_files import open_durable
 
 _PAGES: Final = 16_000
-"""So many new pages in the log, 64 MB, are moved. At a quarter of it, one commit in a hundred waits for the disk that the
-moving keeps busy: the p99 of appends was 22 ms instead of 5, and there were a tenth fewer."""
+"""So many new pages in the log, 64 MB, are moved.
+
+At a quarter of it, one commit in a hundred waits for the disk that the moving keeps busy: p99 was 22 ms instead of 5.
+"""
 _LITTLE: Final = 8
 """A tail of the log is short when the whole is so many times as long."""
 _IDLE_SECONDS: Final = 1.0
