@@ -80,7 +80,7 @@ class History:
     def card(self, past: Past) -> Card | None:
         """The card as it was; None before there was a customer. What is not known by position is left out."""
         row = self._after(_NOTHING, self.seen(past)).row
-        if row is None:
+        if row is None or not row.registered_at:  # a fact may be told of a day before the registration
             return None
         return lookup.card(self.id, row, self.touched if past.known_at is None else Touched())
 
@@ -118,7 +118,7 @@ class History:
 def _facts(state: _State) -> Facts:
     """The facts by their names in the API; what is not known is left out."""
     row, absorbed = state
-    if row is None:
+    if row is None or not row.registered_at:
         return {}
     said: Facts = {name: getattr(row, name) for name in ("kind", "name", "country", "internal", "address")}
     said["aliases"] = list(row.aliases)

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from services.analytics.known import known
 from services.analytics.profile import profiles
 from services.analytics.scope import Question
 from services.contacts import changes_page, directory, history, identity, lookup
+from services.contacts.events import CustomerRegistered, CustomerRenamed
 from services.interactions import timeline
 from services.interactions.timeline import Between
 from services.portal import earlier, orders
@@ -132,10 +134,29 @@ async def test_a_card_as_of_a_day_equals_a_fold_of_what_had_happened_by_then(liv
             with lives.fold(directory.family, lambda event, upto=as_of: day(event) <= upto).read() as then:
                 for id_ in lives.customers:
                     expected = lookup.find(then, id_)
+                    if expected and not expected.registered_at:  # what was told of a day before makes no customer
+                        expected = None
                     found = (await lives.history(now, id_, as_of)).card(Past(as_of=as_of))
                     assert (found and replace(found, first_order=None)) == (
                         expected and replace(expected, first_order=None)
                     )
+
+
+async def test_what_is_told_of_a_day_before_the_registration_makes_no_customer(tmp_path):
+    told = Histories(tmp_path)
+    id_ = UUID(int=7)
+    registered = CustomerRegistered(
+        customer_id=id_, kind="individual", name="Ana", country=None, internal=False, alias=None
+    )
+    told.happened(f"customer-{id_}", registered)
+    told.happened(f"customer-{id_}", CustomerRenamed(customer_id=id_, name="Anna"), at=FIRST - timedelta(days=3))
+    found = await history.history(Log(told), id_, lookup.Touched())
+    today = business_day(FIRST, "UTC")
+    before, after = Past(as_of=today - 1), Past(as_of=today)
+    assert found.card(before) is None
+    assert found.card(after).name == "Anna"
+    assert list(found.changes(Past(as_of=today - 9), before)) == []
+    assert {change.field: change.after for change in found.changes(before, after)}["name"] == "Anna"
 
 
 @points
