@@ -15,7 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
-from shared.envelope import Metadata, Recorded, pack, unpacked
+from shared.envelope import Metadata, Recorded, pack
 from shared.errors import UnreadableEvent
 from shared.record_batch import VARINTS, header, header_name
 from shared.topics import service_of
@@ -52,8 +52,8 @@ def records(events: Sequence[Recorded], store_id: UUID, replay: UUID | None = No
 
 
 def _records(events: Sequence[Recorded], store_id: UUID, replay: UUID | None) -> Iterator[bytes]:
-    positions, streams, versions, ids, types, schemas, subjects, payloads, metadata, hashes = zip(*events, strict=True)
-    metas = unpacked(metadata)
+    positions, streams, versions, ids, types, schemas, subjects, payloads, _, hashes = zip(*events, strict=True)
+    metas = [event.meta for event in events]
     keys, reached = _utf8(subjects), [b"%d" % position for position in positions]
     again = [] if replay is None else [repeat(header(REPLAY, str(replay).encode()))]
     counts, optional = _optional(metas, _ALWAYS + len(again))
@@ -62,8 +62,8 @@ def _records(events: Sequence[Recorded], store_id: UUID, replay: UUID | None) ->
         *(_sizes(keys), keys, _sizes(payloads), payloads, counts),
         *(map(beginnings.__getitem__, zip(types, schemas, strict=True)), _sizes(reached), reached),
         *_column(SUBJECT, keys),
-        *_few("actor", [meta.actor for meta in metas]),
-        *_few("version", list(map(str, versions))),
+        _few("actor", [meta.actor for meta in metas]),
+        _few("version", list(map(str, versions))),
         *_column("ce_partitionkey", keys),
         *_column("ce_id", _uuids(ids)),
         *_column("ce_time", [meta.occurred_at.encode() for meta in metas]),
@@ -110,10 +110,10 @@ def _column(name: str, contents: Sequence[bytes]) -> Sequence[Iterable[bytes]]:
     return repeat(header_name(name)), _sizes(contents), contents
 
 
-def _few(name: str, texts: Sequence[str]) -> Sequence[Iterable[bytes]]:
+def _few(name: str, texts: Sequence[str]) -> Iterable[bytes]:
     """A header of all events that has few different contents."""
     headers = {text: header(name, text.encode()) for text in set(texts)}
-    return [map(headers.__getitem__, texts)]
+    return map(headers.__getitem__, texts)
 
 
 def _uuids(ids: Sequence[bytes]) -> list[bytes]:

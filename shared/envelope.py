@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -80,11 +80,6 @@ NO_STREAM: Final = Head(-1, FIRST_HASH)
 def pack(metadata: Metadata) -> bytes:
     """Metadata as stored: compact JSON in the order of the fields."""
     return _encode(metadata)
-
-
-def unpacked(metadata: Iterable[bytes]) -> list[Metadata]:
-    """Stored metadata of many events."""
-    return list(map(_decode, metadata))
 
 
 def chained(previous: bytes, stream: str, version: int, draft: Draft | Recorded) -> bytes:

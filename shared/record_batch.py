@@ -31,6 +31,8 @@ _ONE_BYTE: Final = 0x7F
 _NOTHING: Final = 1
 """The size of what is not there: -1, with the sign in the lowest bit."""
 _NO_LEADER: Final = DefaultRecordBase.NO_PARTITION_LEADER_EPOCH
+_ATTRIBUTES_AND_TIME: Final = b"\0\0"
+"""How a record begins: without attributes, at the time of its batch."""
 _AROUND: Final = 12
 """Bytes at most that stand before a record's key: its length, how it begins, its number in the batch."""
 
@@ -51,17 +53,6 @@ class _Varints(dict[int, bytes]):
 
 VARINTS: Final[Mapping[int, bytes]] = _Varints()
 """Lengths and counts, encoded; looked up where a function call would cost more than all the rest."""
-
-
-class _Beginnings(dict[int, bytes]):
-    """How the records of a batch begin, by their number in it: without attributes, at the time of the batch."""
-
-    def __missing__(self, index: int) -> bytes:
-        self[index] = b"\0\0" + VARINTS[index]
-        return self[index]
-
-
-_BEGINNINGS: Final = _Beginnings()
 
 
 def header(name: str, content: bytes) -> bytes:
@@ -90,7 +81,7 @@ class RecordBatch:
 
     def __init__(self, records: Sequence[bytes]) -> None:
         self._count = len(records)
-        beginnings = [_BEGINNINGS[index] for index in range(self._count)]
+        beginnings = [_ATTRIBUTES_AND_TIME + VARINTS[index] for index in range(self._count)]
         sizes = map(VARINTS.__getitem__, map(add, map(len, beginnings), map(len, records)))
         parts = chain.from_iterable(zip(sizes, beginnings, records, strict=True))
         self._batch = bytearray().join((bytes(_HEADER.size), *parts))
@@ -117,16 +108,13 @@ class RecordBatch:
         """The bytes to send; sent again, they stay the same."""
         if not self._built:
             self._built = True
-            self._seal(self._batch)
+            now = int(time.time() * 1000)
+            length = len(self._batch) - _AFTER_LENGTH
+            attributes = DefaultRecordBase.TRANSACTIONAL_MASK
+            before = (0, length, _NO_LEADER, _MAGIC, 0, attributes, self._count - 1, now, now)
+            _HEADER.pack_into(self._batch, 0, *before, *self._producer, self._count)
+            pack_into(">I", self._batch, _CRC, calc_crc32c(memoryview(self._batch)[_AFTER_CRC:]))
         return self._batch
-
-    def _seal(self, batch: bytearray) -> None:
-        now = int(time.time() * 1000)
-        length = len(batch) - _AFTER_LENGTH
-        attributes = DefaultRecordBase.TRANSACTIONAL_MASK
-        before = (0, length, _NO_LEADER, _MAGIC, 0, attributes, self._count - 1, now, now)
-        _HEADER.pack_into(batch, 0, *before, *self._producer, self._count)
-        pack_into(">I", batch, _CRC, calc_crc32c(memoryview(batch)[_AFTER_CRC:]))
 
 
 Unpacked = tuple[int, bytes | None, bytes | None, bytes, int]

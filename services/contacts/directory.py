@@ -73,7 +73,7 @@ def _changed(row: Row, at: Recorded, *facts: str, **changes: Any) -> Row:
     now = replace(row, told=told, version=at.version, **changes)
     return replace(
         now,
-        sort_key=sort_key(now.name, next(iter(now.aliases), "")),
+        sort_key=sort_key(now.name, next(iter(now.aliases), "")) if now.registered_at else "",
         search=joined([now.name, *now.aliases, *(point["value"] for point in now.points)]),
     )
 

@@ -46,6 +46,11 @@ class _State(NamedTuple):
     row: Row | None
     absorbed: Survivor | None
 
+    @property
+    def registered(self) -> Row | None:
+        """The customer, once there is one: a fact may be told of a day before its registration."""
+        return self.row if self.row is not None and self.row.sort_key else None
+
 
 _NOTHING: Final = _State(None, None)
 
@@ -79,8 +84,8 @@ class History:
 
     def card(self, past: Past) -> Card | None:
         """The card as it was; None before there was a customer. What is not known by position is left out."""
-        row = self._after(_NOTHING, self.seen(past)).row
-        if row is None or not row.registered_at:  # a fact may be told of a day before the registration
+        row = self._after(_NOTHING, self.seen(past)).registered
+        if row is None:
             return None
         return lookup.card(self.id, row, self.touched if past.known_at is None else Touched())
 
@@ -117,14 +122,14 @@ class History:
 
 def _facts(state: _State) -> Facts:
     """The facts by their names in the API; what is not known is left out."""
-    row, absorbed = state
-    if row is None or not row.registered_at:
+    row = state.registered
+    if row is None:
         return {}
     said: Facts = {name: getattr(row, name) for name in ("kind", "name", "country", "internal", "address")}
     said["aliases"] = list(row.aliases)
     for point in row.points:
         said[f"contact_points[{point['point']}]"] = {name: point[name] for name in ("channel", "value", "purpose")}
-    said["survivor"] = absorbed and absorbed.survivor.removeprefix(_PREFIX)
+    said["survivor"] = state.absorbed and state.absorbed.survivor.removeprefix(_PREFIX)
     return {name: fact for name, fact in said.items() if fact}
 
 
