@@ -36,7 +36,7 @@ def services() -> list[Service]:
 @asynccontextmanager
 async def _open_app(data: Path) -> AsyncIterator[ASGIApp]:
     from shared.embedded import opened
-    from shared.serving import collect_rarely
+    from shared.memory import collect_rarely
 
     async with opened(services(), _settings(data=data)) as running:
         collect_rarely()

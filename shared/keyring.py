@@ -50,11 +50,16 @@ class SqliteKeyring:
     """The embedded keyring: its own SQLite file, durable before the key is first used."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
         self._cache: dict[str, bytes] = {}
         self._db = open_durable(path)
         self._db.execute("CREATE TABLE IF NOT EXISTS keys(subject TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID")
         path.chmod(0o600)
+
+    def __reduce__(self) -> tuple[type[SqliteKeyring], tuple[Path]]:
+        """Another process opens the file itself."""
+        return SqliteKeyring, (self._path,)
 
     def key(self, subject: str) -> bytes:
         """The subject's key, made on first use."""

@@ -1,8 +1,9 @@
-"""What becomes of memory that is free: whether it goes back to the system."""
+"""What becomes of memory: how often Python looks for what is free, and whether that goes back to the system."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from functools import cache
 from typing import Final
 
@@ -31,6 +32,17 @@ def keep_freed() -> None:
     _set(_MMAP_THRESHOLD, 32 * _MIB)  # alone it would have glibc give back more, not less
     _set(_TRIM_THRESHOLD, 64 * _MIB)
     _set(_TOP_PAD, 16 * _MIB)
+
+
+def collect_rarely() -> None:
+    """Have Python look for cycles less often, for as long as the process lives.
+
+    At 64 connections the collector took 10 % of the CPU of a command, and its p99 was 100 ms instead of 59; of the time
+    of an import it took a fifth. What is loaded by now is never looked at: a full collection walks it for 80 ms.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _set(option: int, value: int) -> None:

@@ -14,9 +14,10 @@ Column = npt.NDArray[np.int64]
 
 
 class Share(NamedTuple):
-    """One of several readers' part of the log: the subjects whose number leaves this remainder."""
+    """One of several readers' part of the log: the subjects whose number divided by `of` leaves one of these."""
 
-    number: int = 0
+    first: int = 0
+    last: int = 0
     of: int = 1
 
 
@@ -51,7 +52,7 @@ class Scan(Protocol):
     def slices(self, types: Collection[str], share: Share = WHOLE) -> Iterator[Slice]:
         """The events of these types in order, some ten thousand positions at a time."""
 
-    def events(self, types: Collection[str]) -> Iterator[list[Recorded]]:
+    def events(self, types: Collection[str], share: Share = WHOLE) -> Iterator[list[Recorded]]:
         """Whole events of these types in order, some thousand at a time."""
 
     def subjects(self, numbers: Column) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import getpass
 import logging
 import signal
@@ -17,6 +16,7 @@ from zoneinfo import ZoneInfo
 import uvicorn
 from starlette.types import ASGIApp
 
+from shared.memory import collect_rarely
 from shared.relay import Relay
 from shared.service import Platform, Service
 from shared.web import (
@@ -104,17 +104,6 @@ async def background(work: Iterable[Coroutine[Any, Any, Any]]) -> AsyncIterator[
         yield
     finally:
         await _stop(tasks)
-
-
-def collect_rarely() -> None:
-    """Have Python look for cycles less often, for as long as the process lives.
-
-    At 64 connections the collector took 10 % of the CPU of a command, and its p99 was 100 ms instead of 59; of the time
-    of an import it took a fifth. What is loaded by now is never looked at: a full collection walks it for 80 ms.
-    """
-    if not gc.get_freeze_count():
-        gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def run(serving: Coroutine[Any, Any, None]) -> None:

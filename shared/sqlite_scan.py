@@ -22,7 +22,7 @@ _EVENTS_AT_ONCE: Final = 10_000
 _EVENTS: Final = (
     "SELECT e.position, s.name, e.version, e.event_id, t.name, t.schema, u.name, e.data, e.metadata, e.hash"
     " FROM events e JOIN streams s ON s.id = e.stream_id JOIN streams u ON u.id = e.subject_id"
-    " JOIN types t ON t.id = e.type_id WHERE e.position > ? AND e.position <= ?"
+    " JOIN types t ON t.id = e.type_id WHERE e.position > ? AND e.position <= ? AND e.subject_id % ? BETWEEN ? AND ?"
     " AND e.type_id IN (SELECT id FROM types WHERE name IN (SELECT value FROM json_each(?)))"
     " ORDER BY e.position LIMIT ?"
 )
@@ -50,7 +50,7 @@ class SqliteScan(NamedTuple):
             wanted = [_JOINED.format(what, id_) for id_ in known for what in ("subject_id", "data, char(10)")]
             query = _READ.format(", ".join(wanted))
             if share.of > 1:
-                query += f" AND subject_id % {share.of} = {share.number}"
+                query += f" AND subject_id % {share.of} BETWEEN {share.first} AND {share.last}"
             for after in range(self.after, self.upto, _POSITIONS):
                 position = min(after + _POSITIONS, self.upto)
                 found = (known and db.execute(query, (after, position)).fetchone()) or ()
@@ -63,13 +63,14 @@ class SqliteScan(NamedTuple):
                     },
                 )
 
-    def events(self, types: Collection[str]) -> Iterator[list[Recorded]]:
+    def events(self, types: Collection[str], share: Share = WHOLE) -> Iterator[list[Recorded]]:
         """Whole events in order, some thousand at a time."""
         if not types:  # SQLite would look at every event to find that it has none of them
             return
         after, wanted = self.after, json.dumps(sorted(types))
         with closing(open_reader(self.path)) as db:
-            while found := db.execute(_EVENTS, (after, self.upto, wanted, _EVENTS_AT_ONCE)).fetchall():
+            bound = self.upto, share.of, share.first, share.last, wanted, _EVENTS_AT_ONCE
+            while found := db.execute(_EVENTS, (after, *bound)).fetchall():
                 yield [Recorded(*row) for row in found]  # type: ignore[arg-type]  # the columns are what it is made of
                 after = int(found[-1][0])  # type: ignore[arg-type]
 

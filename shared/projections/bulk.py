@@ -37,14 +37,7 @@ def add(
     if not len(columns[0]):
         return
     names = [column.name for column in table.columns]
-    addends = len(names) - len(extremes)
-    merged = [f"{name} = {table.name}.{name} + excluded.{name}" for name in names[keys:addends]]
-    functions = {"min": "least", "max": "greatest"} if db.dialect.name == "postgresql" else {"min": "min", "max": "max"}
-    merged += [
-        f"{name} = {functions[kind]}({table.name}.{name}, excluded.{name})"
-        for name, kind in zip(names[addends:], extremes, strict=True)
-    ]
-    conflict = f"ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET {', '.join(merged)}"
+    conflict = _adding(db, table, keys, extremes)
     if db.dialect.name == "postgresql":
         _columns(db, _insert_columns(table, list(table.columns), conflict), [column.tolist() for column in columns])
     else:
@@ -57,8 +50,25 @@ def add(
     shrunk = np.flatnonzero(np.any([column < 0 for column in columns[keys:]], axis=0))
     if len(shrunk):
         gone = list(zip(*(column[shrunk].tolist() for column in columns[:keys]), strict=True))
-        empty = " AND ".join(f"{table.name}.{name} = 0" for name in names[keys:])
-        _delete(db, table, names[:keys], gone, f" AND {empty}")
+        _delete(db, table, names[:keys], gone, f" AND {_nothing(table, keys)}")
+
+
+def add_attached(
+    db: sa.Connection, name: str, table: sa.Table, *, coded: Collection[str], keys: int, extremes: Sequence[str] = ()
+) -> None:
+    """Add what the same table of an attached SQLite file holds; its codes are those in the table `codes`."""
+    names = [column.name for column in table.columns]
+    values, joins = [f"s.{column}" for column in names], []
+    for number, column in enumerate(names):
+        if column in coded:
+            values[number] = f"c{number}.code"
+            joins.append(f"CROSS JOIN codes c{number} ON c{number}.old = s.{column}")
+    rows = f"SELECT {', '.join(values)} FROM {name}.{table.name} s {' '.join(joins)} WHERE true"
+    db.exec_driver_sql(f"{_into(table, table.columns)} {rows} {_adding(db, table, keys, extremes)}")
+    if not extremes:
+        negative = " OR ".join(f"{column} < 0" for column in names[keys:])
+        shrunk = f"EXISTS (SELECT 1 FROM {name}.{table.name} WHERE {negative})"
+        db.exec_driver_sql(f"DELETE FROM {table.name} WHERE {shrunk} AND {_nothing(table, keys)}")
 
 
 def put(db: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -90,6 +100,23 @@ def among(db: sa.Connection, column: sa.ColumnElement[Any], values: Collection[A
         return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(column.type)))
     listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(sa.select(listed.c.value))
+
+
+def _adding(db: sa.Connection, table: sa.Table, keys: int, extremes: Sequence[str]) -> str:
+    """What is to be done with a row whose key is there already."""
+    names = [column.name for column in table.columns]
+    addends = len(names) - len(extremes)
+    merged = [f"{name} = {table.name}.{name} + excluded.{name}" for name in names[keys:addends]]
+    functions = {"min": "least", "max": "greatest"} if db.dialect.name == "postgresql" else {"min": "min", "max": "max"}
+    merged += [
+        f"{name} = {functions[kind]}({table.name}.{name}, excluded.{name})"
+        for name, kind in zip(names[addends:], extremes, strict=True)
+    ]
+    return f"ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET {', '.join(merged)}"
+
+
+def _nothing(table: sa.Table, keys: int) -> str:
+    return " AND ".join(f"{table.name}.{column.name} = 0" for column in list(table.columns)[keys:])
 
 
 def _write(db: sa.Connection, table: sa.Table, rows: Sequence[Row], conflict: str, names: Sequence[str] = ()) -> None:

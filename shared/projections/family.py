@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 from shared.events import Event
+from shared.projections.columns import EventId, Subject
 from shared.projections.tables import Derived, Document, Sum, Table
 
 
@@ -27,6 +30,18 @@ class Family:
             for table in (*derived.of, *([derived.through] if derived.through else ())):
                 if id(table) not in inside:
                     raise TypeError(f"{derived.name} is derived of {table.name}, which is not in the family {name}")
+
+    def __reduce__(self) -> tuple[Callable[[str], Family], tuple[str]]:
+        """Another process finds a family by its module: the functions of its tables could not be sent there."""
+        if self.module is None:
+            raise TypeError(f"{self.name} is the `family` of no module, so that no other process would find it")
+        return _of_module, (self.module,)
+
+    @property
+    def module(self) -> str | None:
+        """The module whose `family` it is."""
+        modules = list(sys.modules.items())
+        return next((name for name, module in modules if getattr(module, "__dict__", {}).get("family") is self), None)
 
     @property
     def sums(self) -> tuple[Sum, ...]:
@@ -52,6 +67,16 @@ class Family:
         return tuple(map(tuple, together.values()))
 
     @property
+    def apart(self) -> list[Document[Any]]:
+        """Its documents of which each subject's events make rows of their own, whatever happens to other subjects."""
+        return [document for document in self.documents if _is_apart(document)]
+
+    @property
+    def together_apart(self) -> list[tuple[Derived, ...]]:
+        """Those of `together` whose groups are each made of the rows of one subject, or of some that were merged."""
+        return [tables for tables in self.together if _is_of_subjects(tables[0])]
+
+    @property
     def about_nobody(self) -> list[str]:
         """Names of its sums and documents whose rows are about no subject."""
         tables: tuple[Sum | Document[Any], ...] = (*self.sums, *self.documents)
@@ -66,3 +91,23 @@ class Family:
         """Changes when what the tables would hold changes; then the version must change too."""
         parts = [table.definition() for table in self.tables] + [f"forgets {type_}" for type_ in self.forgets]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _is_apart(document: Document[Any]) -> bool:
+    if isinstance(document.key, (Subject, EventId)):
+        return True
+    return all(event.subject_field is None for event in document.events.values())  # the stream is the subject
+
+
+def _is_of_subjects(derived: Derived) -> bool:
+    if derived.through is not None and not _is_apart(derived.through):
+        return False
+    return all(
+        isinstance(table.key, Subject) if isinstance(table, Document) else table.subject == derived.by
+        for table in derived.of
+    )
+
+
+def _of_module(name: str) -> Family:
+    family: Family = import_module(name).family
+    return family

@@ -13,7 +13,7 @@ from shared.errors import RapportError
 from shared.projections.generation import Generation, Moved
 from shared.projections.page import TRANSIENT
 from shared.projections.progress import STORE, Batch, Mark
-from shared.projections.replay import processes_for
+from shared.projections.shares import processes_for
 from shared.store import PAGE_EVENTS, EventStore
 from shared.threads import in_thread
 
@@ -141,12 +141,12 @@ class Follower:
             return after
         task = asyncio.current_task()
 
-        def told(done: int, _upto: int) -> None:
+        def told(done: int) -> None:
             self.reached = done
             if task is not None and task.cancelling():  # or whoever stops the process would wait for all of it
                 raise RapportError("the replay is not wanted any more")
 
-        processes = self._processes or processes_for(upto - after)
+        processes = self._processes or processes_for(self.generation.family, upto - after)
         try:
             await in_thread(self.generation.replay, scan, processes=processes, told=told)
         except TRANSIENT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from shared.projections.page import Pages
 from shared.projections.progress import STORE, Batch, Mark, Progress, Source
 from shared.projections.refresh import Refresher
 from shared.projections.replay import Told
+from shared.projections.shares import Order, shared
 from shared.projections.snapshot import Snapshot, ready
 from shared.projections.storage import Storage
 from shared.projections.unparking import Unparking
@@ -59,6 +60,7 @@ class Generation:
         self.place = place
         self._storage = Storage(family)
         self._words = Words(self._storage, place)
+        self._codec = codec
         self._refresher = Refresher(self._storage, self._words)
         self._pages = Pages(family, self._storage, self._words, codec, rebuild=rebuild)
         self._progress = Progress(self._storage)
@@ -86,16 +88,10 @@ class Generation:
     @contextmanager
     def still(self) -> Iterator[Held]:
         """Keep this generation where it is, whatever process feeds it, for as long as the context is open."""
-        with self._lock:
-            try:
-                with self.place.writer.begin() as db:
-                    locks.patient(db)
-                    self._progress.hold(db)
-                    yield Held(partial(self._marks, db), partial(self._take, db), partial(self._refold, db))
-            except BaseException:
-                self._words.rolled_back()
-                raise
-            self._words.committed()
+        with self._lock, self._writing() as db:
+            locks.patient(db)
+            self._progress.hold(db)
+            yield Held(partial(self._marks, db), partial(self._take, db), partial(self._refold, db))
 
     def idle(self, position: int) -> None:
         """The store was read up to here without an event for this family; kept in memory until the next page."""
@@ -113,17 +109,11 @@ class Generation:
 
     def apply(self, batches: Sequence[Batch]) -> None:
         """Apply pages in one transaction. Only transient errors come out; others park, or stop a rebuild."""
-        with self._lock:
-            try:
-                with self.place.writer.begin() as db:
-                    self._apply(db, batches)
-            except BaseException:
-                self._words.rolled_back()
-                raise
-            self._words.committed()
+        with self._lock, self._writing() as db:
+            self._apply(db, batches)
         crashpoint("page.committed")
 
-    def replay(self, scan: Scan, *, processes: int = 1, told: Told = lambda *_: None) -> None:
+    def replay(self, scan: Scan, *, processes: int = 1, told: Told = lambda _: None) -> None:
         """Go on to the end of a scan at once, in one transaction.
 
         Raises:
@@ -131,18 +121,16 @@ class Generation:
             RapportError: something has to be parked, or is; only pages, event by event, can see to that.
         """
         end = Batch(*STORE, (), scan.upto, 0)
-        with self._lock:
-            try:
-                with self.place.writer.begin() as db:
-                    marks = self._progress.locked(db, [end])
-                    self._check_replayable(db, scan)
-                    applied = self._pages.replay(db, scan, processes, told)
-                    crashpoint("replay.folded")
-                    self._progress.move(db, [end], marks, applied)
-            except BaseException:
-                self._words.rolled_back()
-                raise
-            self._words.committed()
+        order = Order(self.family, self._codec, scan)
+        sharing = shared(order, self.place, self._storage, processes, told)
+        with self._lock, self.place.roomy(), sharing as shares, self._writing() as db:
+            marks = self._progress.locked(db, [end])
+            self._check_replayable(db, scan)
+            with self._storage.unindexed(db) if shares.empty else nullcontext():
+                applied = self._pages.replay(db, scan, shares.part, shares.told)
+                applied.events[STORE] += shares.add(db, self._storage, self._words)
+            crashpoint("replay.folded")
+            self._progress.move(db, [end], marks, applied)
 
     def refresh(self) -> bool:
         """Bring the derived tables up to what was applied before, a transaction per chunk of groups.
@@ -207,6 +195,16 @@ class Generation:
             self.apply([Batch(*STORE, (), self._idle, 0)])
         with self._lock:
             self.place.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        try:
+            with self.place.writer.begin() as db:
+                yield db
+        except BaseException:
+            self._words.rolled_back()
+            raise
+        self._words.committed()
 
     def _refold(self, db: sa.Connection, subject: str, events: Sequence[Recorded]) -> None:
         locks.exclusive(db, self._refreshing)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Final, Protocol
 
 import sqlalchemy as sa
@@ -28,6 +30,13 @@ class Place(Protocol):
     @property
     def shared(self) -> bool:
         """Whether other connections, also of other processes, may write at the same time."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where files may lie that its writer can attach; None where there are no such files."""
+
+    def roomy(self) -> AbstractContextManager[None]:
+        """Have memory for one long transaction."""
 
     def close(self) -> None:
         """Let go of it."""

@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ from shared.projections.fold import Plan
 from shared.projections.forgetting import Forgetting
 from shared.projections.progress import STORE, Applied, Batch, Mark, Source
 from shared.projections.refresh import Refresher
-from shared.projections.replay import Replay, Told
+from shared.projections.replay import Part, Replay, Told
 from shared.projections.storage import Storage
 from shared.projections.tables import Derived, Document, Sum
 from shared.projections.words import Words
@@ -81,20 +81,30 @@ class Pages:
             return self._one_by_one(db, free)
         return Applied(Counter((batch.topic, batch.partition) for batch, _ in free), touched)
 
-    def replay(self, db: sa.Connection, scan: Scan, processes: int, told: Told) -> Applied:
-        """Apply everything that a scan reads; nothing may be parked."""
-        replayed = Replay(scan, self._family.sums, self._words, told)
+    def replay(self, db: sa.Connection, scan: Scan, part: Part, told: Told) -> Applied:
+        """Apply a part of what a scan reads; nothing may be parked."""
+        steps = 1 + len(part.passes)
+
+        def tell(step: int, position: int) -> None:
+            told(scan.after + (step * (scan.upto - scan.after) + position - scan.after) // steps)
+
+        replayed = Replay(scan, part.share, self._family.sums, self._words, partial(tell, 0))
         touched = False
         erased = self._forgetting.erased(db)
-        for table, columns in replayed.run(db, processes):
+        for table, columns in replayed.run(db):
             touched |= self._add(db, table, self._forgetting.others(db, table, columns, erased))
-        others = 0
-        types = self._family.forgets.union(*(table.types for table in self._family.documents))
-        for events in scan.events(types):
-            touched |= self._documents(db, events, self._erased(db, events))
-            touched |= self._forget(db, events)
-            others += sum(event.type not in self._plans for event in events)
-        return Applied(Counter({STORE: replayed.events + others}), touched)
+        applied = replayed.events
+        counted = set(self._plans)
+        for step, (share, some) in enumerate(part.passes, 1):
+            types = self._family.forgets.union(*(table.types for table in some))
+            for events in scan.events(types, share):
+                touched |= self._documents(db, some, events, self._erased(db, events))
+                touched |= self._forget(db, events)
+                applied += sum(event.type not in counted for event in events)
+                tell(step, events[-1].position)
+            counted |= types
+            tell(step, scan.upto)
+        return Applied(Counter({STORE: applied}), touched)
 
     def refold(self, db: sa.Connection, subject: str, events: Sequence[Recorded]) -> None:
         """Make the rows about one subject anew, from all its events; tables about nobody are left as they are."""
@@ -168,7 +178,7 @@ class Pages:
         What it has written by an exception is the caller's to take back.
         """
         erased = self._erased(db, events)
-        touched = self._documents(db, events, erased)
+        touched = self._documents(db, self._family.documents, events, erased)
         crashpoint("page.documents")
         for table, columns in self._sums(db, events):
             touched |= self._add(db, table, self._forgetting.others(db, table, columns, erased))
@@ -186,19 +196,14 @@ class Pages:
         return touched
 
     def _sums(self, db: sa.Connection, events: Sequence[Recorded]) -> list[tuple[Sum, list[Column]]]:
-        subjects = self._words.codes(db, {event.subject for event in events}) if self._plans else {}
         additions = {table.name: Addition(table) for table in self._family.sums}
         for type_, some in _by_type(events).items():
             if type_ in self._plans:
-                about = np.fromiter((subjects[event.subject] for event in some), np.int64, len(some))
+                about = self._words.column(db, [event.subject for event in some])
                 lines = b"\n".join(self._codec.current(event) for event in some)
-                for name, keys, values in self._plans[type_].fold(about, lines, partial(self._codes, db)):
+                for name, keys, values in self._plans[type_].fold(about, lines, partial(self._words.column, db)):
                     additions[name].add(keys, values)
         return [(addition.table, addition.columns()) for addition in additions.values()]
-
-    def _codes(self, db: sa.Connection, texts: list[str]) -> Column:
-        known = self._words.codes(db, texts)
-        return np.fromiter(map(known.__getitem__, texts), np.int64, len(texts))
 
     def _add(self, db: sa.Connection, table: Sum, columns: list[Column]) -> bool:
         """Write what events came to in a sum; whether derived tables have to follow."""
@@ -210,14 +215,20 @@ class Pages:
                 touched |= self._touch(db, derived, np.unique(columns[by]))
         return touched
 
-    def _documents(self, db: sa.Connection, events: Sequence[Recorded], erased: Collection[str]) -> bool:
+    def _documents(
+        self,
+        db: sa.Connection,
+        some: Sequence[Document[Any]],
+        events: Sequence[Recorded],
+        erased: Collection[str],
+    ) -> bool:
         touched = False
         events = [event for event in events if event.subject not in erased]
-        for document in self._family.documents:
+        for document in some:
             documents.fold(db, self._storage.documents[document.name], document, events, self._codec)
         for derived, *_ in self._family.together:
             sources = (*derived.of, *([derived.through] if derived.through else ()))
-            read = {type_ for source in sources if isinstance(source, Document) for type_ in source.types}
+            read = {type_ for source in sources if source in some for type_ in source.types}
             about = self._words.codes(db, {event.subject for event in events if event.type in read})
             touched |= self._touch(db, derived, np.unique(np.fromiter(about.values(), np.int64, len(about))))
         return touched

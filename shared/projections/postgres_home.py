@@ -5,6 +5,7 @@ A transaction finds its generation by the search path, so that the same statemen
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,11 +20,16 @@ class PostgresPlace:
     """One schema."""
 
     shared = True
+    folder = None
 
     def __init__(self, engine: sa.Engine, name: str) -> None:
         self.name = name
         self.writer = engine.execution_options(**{_SCHEMA: name})
         self.readers = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def roomy(self) -> AbstractContextManager[None]:
+        """The server has its own."""
+        return nullcontext()
 
     def close(self) -> None:
         """The connections belong to whoever opened the database."""

@@ -7,7 +7,7 @@ Through an identity it remembers too who was in it: whoever leaves a group touch
 from __future__ import annotations
 
 from collections import Counter, defaultdict, namedtuple
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -46,12 +46,15 @@ class Refresher:
         """Remember groups whose sums or documents changed, in the transaction that changed them."""
         bulk.add(db, self._storage.touched[table.name], [codes, np.ones_like(codes)], keys=1)
 
-    def everything(self, db: sa.Connection, together: Iterable[Sequence[Derived]]) -> None:
+    def everything(
+        self, db: sa.Connection, together: Iterable[Sequence[Derived]], between: Callable[[], None] = lambda: None
+    ) -> None:
         """Refresh every touched group in the caller's one transaction."""
         for tables in together:
             after: int | None = -1
             while after is not None:
                 after = self.chunk(db, tables, after)
+                between()
 
     def waiting(self, db: sa.Connection, tables: Sequence[Derived]) -> int:
         """How many touched groups there are."""

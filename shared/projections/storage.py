@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -73,6 +74,21 @@ class Storage:
         verb = "CREATE OR REPLACE VIEW" if db.dialect.name == "postgresql" else "CREATE VIEW IF NOT EXISTS"
         for view in self.views:
             db.exec_driver_sql(f"{verb} {view}")
+
+    def unindex(self, db: sa.Connection) -> list[sa.Index]:
+        """Drop the indexes of sums, and say which these are."""
+        indexes = [index for table in self.sums.values() for index in table.indexes]
+        for index in indexes:
+            index.drop(db, checkfirst=True)
+        return indexes
+
+    @contextmanager
+    def unindexed(self, db: sa.Connection) -> Iterator[None]:
+        """Make the indexes of sums at the end: row by row, one took half of what the replay of its sum takes."""
+        indexes = self.unindex(db)
+        yield
+        for index in indexes:
+            index.create(db)
 
     def _table(self, name: str, columns: Sequence[tuple[str, Any]], *, primary: int) -> sa.Table:
         return sa.Table(

@@ -28,6 +28,7 @@ from services.analytics.scope import Question
 from shared.clock import day_number
 from shared.codec import Codec
 from shared.keyring import SqliteKeyring
+from shared.memory import collect_rarely
 from shared.projections import Derived, Family
 from shared.projections.generation import Generation
 from shared.projections.sqlite_home import SqliteHome
@@ -42,7 +43,8 @@ _SCORE = Side("score", "score.py", "--folder {folder}")
 
 
 def measured(report: Path | None, told: Callable[[str], None]) -> None:
-    """Run all of it and print a line for each figure."""
+    """Run all of it and print a line for each figure. GC as the server sets it."""
+    collect_rarely()
     with tempfile.TemporaryDirectory(prefix="rapport-bench-") as scratch:
         folder = Path(scratch)
         _imported(folder)

@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared import serving
+from shared import memory, serving
 from shared.clock import stamp, utc_now
 from shared.envelope import NO_STREAM, Draft, Metadata, pack
 from shared.sqlite_store import SqliteStore
@@ -73,7 +73,7 @@ async def serve(folder: Path) -> None:
     app = as_cli(CommandPaths(served(store)), "bench")
     config = uvicorn.Config(app, http="httptools", lifespan="off", log_level="warning", access_log=False)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn raises it once more when it has shut down
-    serving.collect_rarely()
+    memory.collect_rarely()
     await uvicorn.Server(config).serve([listener])
     print(json.dumps({"events": await store.position()}), flush=True)
     await store.close()

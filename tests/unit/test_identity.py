@@ -17,6 +17,7 @@ from shared.projections.identity import Survivor, root
 from shared.projections.kit import Kit
 from shared.projections.progress import Batch
 from shared.projections.sqlite_home import SqlitePlace
+from shared.verify import content
 
 AT = "2026-01-01T00:00:00Z"
 
@@ -148,7 +149,7 @@ async def history(log):
 
 def folded(log, folder, events, size=None):
     generation = Generation(family, 1, SqlitePlace(folder / "read.db"), log.codec)
-    size = size or len(events)
+    size = size or len(events) or 1
     for start in range(0, len(events), size):
         page = events[start : start + size]
         generation.apply([Batch("", 0, page, page[-1].position, 0)])
@@ -193,6 +194,24 @@ async def test_those_who_were_merged_count_together_and_the_erased_not_at_all(lo
     expected = counted(log, events, erased)
     for size in (1, 9, len(events)):
         assert read(folded(log, tmp_path / str(size), events, size)) == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_processes_that_share_a_replay_come_to_the_same(log, tmp_path, seed):
+    erased = await happen(log, seed)
+    events = await history(log)
+    paged = content(folded(log, tmp_path / "paged", events))
+    half = len(events) // 2
+    assert family.module is not None
+    for processes, begun in ((2, 0), (3, 0), (2, half)):
+        generation = folded(log, tmp_path / f"{processes} from {begun}", events[:begun])
+        told = []
+        generation.replay(log.store.scan(begun, len(events)), processes=processes, told=told.append)
+        generation.refresh()
+        assert content(generation) == paged
+        assert read(generation) == counted(log, events, erased)
+        assert told == sorted(told)
+        assert told[-1] == len(events)
 
 
 async def test_every_way_of_folding_merges_and_erasures_gives_the_same_tables(log, kit_home):

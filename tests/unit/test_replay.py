@@ -74,12 +74,10 @@ def by_pages(generation, history):
 def test_it_comes_to_what_pages_come_to(log, history, opened, processes):
     told = []
     generation = opened("replayed")
-    generation.replay(
-        log.store.scan(0, len(history)), processes=processes, told=lambda done, of: told.append((done, of))
-    )
+    generation.replay(log.store.scan(0, len(history)), processes=processes, told=told.append)
     generation.refresh()
     assert content(generation) == by_pages(opened("paged"), history)
-    assert told[-1] == (len(history), len(history))
+    assert told[-1] == len(history)
 
 
 def test_it_goes_on_where_pages_stopped_and_pages_where_it_stopped(log, history, opened):
