@@ -16,6 +16,7 @@ from shared.health import Health, Probe
 from shared.keyring import SqliteKeyring
 from shared.parked import ALARM, overdue
 from shared.projections import ReadModels
+from shared.projections.beside import Beside
 from shared.projections.catalog import Entry
 from shared.projections.follower import Follower
 from shared.projections.generation import Generation
@@ -48,7 +49,9 @@ async def opened(services: Sequence[Service], settings: Settings) -> AsyncIterat
                 await service.catch_up(log)
         families = [family for service in services for family in service.families]
         home = SqliteHome(settings.data / "read")
-        models = stack.enter_context(closing(ReadModels(home, families, log.codec, store.id)))
+        beside = Beside()
+        models = stack.enter_context(closing(ReadModels(home, families, log.codec, store.id, make=beside.generation)))
+        stack.callback(beside.close)
         feeding = Feeding(models, list(models.families), partial(_follower, store, models))
         probes = {family: _probe(feeding, family) for family in models.families}
         probes |= {"event store": store.probe, ALARM: overdue(models, families)}

@@ -16,7 +16,7 @@ from shared.projections.catalog import Catalog, Entry, Status
 from shared.projections.family import Family
 from shared.projections.feed import Feed, Lag, Marks, StoreFeed, Written
 from shared.projections.generation import Generation
-from shared.projections.home import Home
+from shared.projections.home import Home, Place
 from shared.projections.progress import Source
 from shared.projections.snapshot import Snapshot
 
@@ -24,15 +24,22 @@ WAIT_SECONDS: Final = 5.0
 
 
 class ReadModels:
-    """Opens the active generation of every family in a home; `store` is whose events they hold."""
+    """Opens the active generation of every family in a home; `store` is whose events they hold, `make` opens one."""
 
     def __init__(
-        self, home: Home, families: Sequence[Family], codec: Codec, store: UUID, feed: Feed | None = None
+        self,
+        home: Home,
+        families: Sequence[Family],
+        codec: Codec,
+        store: UUID,
+        feed: Feed | None = None,
+        make: Callable[[Family, int, Place, Codec], Generation] = Generation,
     ) -> None:
         self.families = {family.name: family for family in families}
         self.catalog = Catalog(home, store)
         self._home = home
         self._codec = codec
+        self._make = make
         self._feed = feed or StoreFeed()
         self._opened: dict[str, Generation] = {}
         self._opening = threading.Lock()
@@ -50,7 +57,7 @@ class ReadModels:
             if entry.place not in self._opened:
                 family = self.families[entry.family]
                 place = self._home.place(entry.place)
-                self._opened[entry.place] = Generation(family, entry.generation, place, self._codec)
+                self._opened[entry.place] = self._make(family, entry.generation, place, self._codec)
             return self._opened[entry.place]
 
     def active(self, family: Family) -> Generation:

@@ -26,6 +26,7 @@ class SqlitePlace:
     shared = False
 
     def __init__(self, path: Path, *, lasting: bool = True) -> None:
+        self.path = path
         self.name = path.stem
         self.folder = path.parent
         self.writer = _writer(path, _WRITER_PRAGMAS if lasting else _SCRATCH_PRAGMAS)

@@ -83,12 +83,13 @@ def main() -> int:
         return _ABSENT
     with closing(sqlite3.connect(f"file:{asked.store}?mode=ro", uri=True)) as db:
         (there,) = db.execute("SELECT max(position) FROM events").fetchone()
-    if there != asked.events:
-        parser.error(f"the store has {there} events, and the prototype reads them all")
-    if asked.processes == 1 or asked.part is not None:
-        print(json.dumps(timed_part(asked, loaded(asked.prototype), asked.part or 0)))
-    else:
-        print(json.dumps(in_two_processes()))
+        if there != asked.events:
+            parser.error(f"the store has {there} events, and the prototype reads them all")
+        # while this one is open, none of two that open the file at once finds it locked by the other
+        if asked.processes == 1 or asked.part is not None:
+            print(json.dumps(timed_part(asked, loaded(asked.prototype), asked.part or 0)))
+        else:
+            print(json.dumps(in_two_processes()))
     return 0
 
 
