@@ -11,7 +11,8 @@ import hashlib
 import hmac
 import os
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -47,19 +48,23 @@ class Keyring(Protocol):
 
 
 class SqliteKeyring:
-    """The embedded keyring: its own SQLite file, durable before the key is first used."""
+    """The embedded keyring: its own SQLite file, durable before the key is first used.
 
-    def __init__(self, path: Path) -> None:
+    Only the process that destroys keys remembers what it read; in another one a key would outlive its erasure.
+    """
+
+    def __init__(self, path: Path, *, remembers: bool = True) -> None:
         self._path = path
+        self._remembers = remembers
         self._lock = threading.Lock()
         self._cache: dict[str, bytes] = {}
         self._db = open_durable(path)
         self._db.execute("CREATE TABLE IF NOT EXISTS keys(subject TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID")
         path.chmod(0o600)
 
-    def __reduce__(self) -> tuple[type[SqliteKeyring], tuple[Path]]:
+    def __reduce__(self) -> tuple[Callable[[Path], SqliteKeyring], tuple[Path]]:
         """Another process opens the file itself."""
-        return SqliteKeyring, (self._path,)
+        return partial(SqliteKeyring, remembers=False), (self._path,)
 
     def key(self, subject: str) -> bytes:
         """The subject's key, made on first use."""
@@ -124,7 +129,7 @@ class SqliteKeyring:
     def _read(self, subject: str) -> bytes | None:
         row = self._db.execute("SELECT key FROM keys WHERE subject = ?", (subject,)).fetchone()
         key: bytes | None = row[0] if row else None
-        if key is not None:
+        if key is not None and self._remembers:
             if len(self._cache) >= _CACHED_KEYS:
                 self._cache.clear()
             self._cache[subject] = key

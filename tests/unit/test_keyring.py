@@ -1,3 +1,4 @@
+import copy
 from functools import partial
 
 import psycopg
@@ -95,6 +96,16 @@ def test_a_destroyed_key_is_not_in_the_file(tmp_path):
     keyring.destroy("customer-1")
     for file in tmp_path.iterdir():
         assert key not in file.read_bytes()
+
+
+def test_where_a_keyring_was_sent_a_key_does_not_outlive_its_erasure(tmp_path):
+    keyring = SqliteKeyring(tmp_path / "keys.db")
+    sent = copy.copy(keyring)  # by way of what is pickled
+    assert sent.find("customer-1") is None
+    key = keyring.key("customer-1")
+    assert sent.find("customer-1") == key
+    keyring.destroy("customer-1")
+    assert sent.find("customer-1") is None
 
 
 def test_two_processes_agree_on_a_key(on_postgres):
