@@ -99,7 +99,14 @@ _BUSY: Final = 4.0
 """Seconds to wait for a lock that only another program can hold; then whoever waits says so, and tries again."""
 _CACHE_KB: Final = 8_192
 _ROOMY_KB: Final = 65_536
-_WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=4000", f"cache_size=-{_CACHE_KB}")
+_WRITER_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "wal_autocheckpoint=4000",
+    f"cache_size=-{_CACHE_KB}",
+    # a statement of many rows can take itself back; by a temporary file, sums took an eighth more of a replay
+    "temp_store=MEMORY",
+)
 _SCRATCH_PRAGMAS = ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_ROOMY_KB}")
 _READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0", "cache_size=-2048")
 
