@@ -35,6 +35,8 @@ _MANY: Final = 500
 """Events or groups that are given to it when it is there."""
 _LISTEN_AGAIN: Final = 0.5
 """Seconds after which whoever waits for it is told again how far it is, and may say that it is not wanted any more."""
+_DEATHS: Final = 3
+"""How often in a row it may die before all is done in the serving process: there may be no memory for it."""
 _IDLE: Final = 60.0
 """Seconds without a task after which it ends."""
 
@@ -67,6 +69,7 @@ class Beside:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._closed = os.cpu_count() == 1
+        self._deaths = 0
 
     def generation(self, family: Family, number: int, place: Place, codec: Codec) -> Generation:
         """A generation whose replays and larger refreshes are done here, if its place can be opened here too."""
@@ -77,7 +80,7 @@ class Beside:
     def takes(self, much: int) -> bool:
         """Whether so much is to be done here."""
         there = self._process is not None and self._process.is_alive()
-        return not self._closed and much >= (_MANY if there else _WORTH)
+        return not self._closed and self._deaths < _DEATHS and much >= (_MANY if there else _WORTH)
 
     def do(self, task: _Task, told: Told) -> bool:
         """Do it, and say what it gave.
@@ -99,6 +102,7 @@ class Beside:
                 position = said
                 told(position)
         except (EOFError, OSError) as error:
+            self._deaths += 1
             self._end()
             raise Unreachable("the process that builds read models has died") from error
         except BaseException:  # it would go on with what nobody wants
@@ -106,6 +110,7 @@ class Beside:
             raise
         finally:
             self._turn.release()
+        self._deaths = 0
         if said.error is not None:
             raise said.error(said.why)
         return said.result

@@ -112,6 +112,22 @@ def test_a_process_that_dies_has_done_nothing_and_another_one_does_it(log, opene
     assert content(generation) == expected
 
 
+def test_where_none_can_live_all_is_done_here(log, opened, other, expected, monkeypatch):
+    monkeypatch.setattr(beside, "_work", dying)
+    generation = opened("alone")
+    for _ in range(3):
+        with pytest.raises(Unreachable, match="has died"):
+            generation.replay(log.store.scan(0, EVENTS))
+    generation.replay(log.store.scan(0, EVENTS))
+    generation.refresh()
+    assert content(generation) == expected
+    assert process_of(other) is None
+
+
+def dying(_pipe, _parent):
+    os._exit(1)
+
+
 def test_what_is_not_wanted_any_more_is_ended(log, opened, other):
     def enough(_position):
         raise RapportError("not wanted")
