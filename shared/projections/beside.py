@@ -79,7 +79,8 @@ class Beside:
 
     def takes(self, much: int) -> bool:
         """Whether so much is to be done here."""
-        there = self._process is not None and self._process.is_alive()
+        process = self._process
+        there = process is not None and process.is_alive()
         return not self._closed and self._deaths < _DEATHS and much >= (_MANY if there else _WORTH)
 
     def do(self, task: _Task, told: Told) -> bool:

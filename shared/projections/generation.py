@@ -128,7 +128,7 @@ class Generation:
             self._check_replayable(db, scan)
             with self._storage.unindexed(db) if shares.empty else nullcontext():
                 applied = self._pages.replay(db, scan, shares.part, shares.told)
-                applied.events[STORE] += shares.add(db, self._storage, self._words)
+                applied = shares.added(db, self._storage, self._words, applied)
             crashpoint("replay.folded")
             self._progress.move(db, [end], marks, applied)
 

@@ -25,7 +25,7 @@ from shared.projections import attached, bulk
 from shared.projections.family import Family
 from shared.projections.home import Place
 from shared.projections.page import Pages
-from shared.projections.progress import STORE, Progress
+from shared.projections.progress import STORE, Applied, Progress
 from shared.projections.refresh import Refresher
 from shared.projections.replay import Part, Told
 from shared.projections.sqlite_home import SqlitePlace, scratch
@@ -102,10 +102,10 @@ class Shares:
             worker.listen()
         self._told(min([position, *(worker.position for worker in self._workers)]))
 
-    def add(self, db: sa.Connection, storage: Storage, words: Words) -> int:
-        """Add what the others have built, when they are ready; from how many events that is."""
+    def added(self, db: sa.Connection, storage: Storage, words: Words, applied: Applied) -> Applied:
+        """Add what the others have built, when they are ready, to what this process has applied."""
         if not self._workers:
-            return 0
+            return applied
         refresher = Refresher(storage, words)
         upto = self._workers[0].upto
         if self.empty:  # they are at it, too
@@ -118,7 +118,8 @@ class Shares:
         for first, *_ in self._family.together:
             if first.through is not None:  # of those who were merged, each share knew but some
                 refresher.touch(db, first, attached.merged(db, storage, words, first.through))
-        return sum(worker.events or 0 for worker in self._workers)
+        applied.events[STORE] += sum(worker.events or 0 for worker in self._workers)
+        return applied._replace(touched=bool(self._family.derived))
 
 
 class _Worker:

@@ -214,6 +214,18 @@ async def test_processes_that_share_a_replay_come_to_the_same(log, tmp_path, see
         assert told[-1] == len(events)
 
 
+@pytest.mark.parametrize("customer", range(1, 5))
+async def test_nobody_reads_derived_tables_that_lack_what_another_process_has_built(log, tmp_path, customer):
+    await order(log, UUID(int=customer), 1)
+    events = await history(log)
+    generation = folded(log, tmp_path, [])
+    generation.replay(log.store.scan(0, len(events)), processes=2)
+    assert generation.position == 0
+    generation.refresh()
+    assert generation.position == len(events)
+    assert content(generation) == content(folded(log, tmp_path / "paged", events))
+
+
 async def test_every_way_of_folding_merges_and_erasures_gives_the_same_tables(log, kit_home):
     await happen(log, seed=7, steps=90)
     Kit(family, await history(log), log.codec, kit_home).prove(seed=5)
