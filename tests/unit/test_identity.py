@@ -200,7 +200,8 @@ async def test_those_who_were_merged_count_together_and_the_erased_not_at_all(lo
 async def test_processes_that_share_a_replay_come_to_the_same(log, tmp_path, seed):
     erased = await happen(log, seed)
     events = await history(log)
-    paged = content(folded(log, tmp_path / "paged", events))
+    by_pages = folded(log, tmp_path / "paged", events)
+    paged = content(by_pages)
     half = len(events) // 2
     assert family.module is not None
     for processes, begun in ((2, 0), (3, 0), (2, half)):
@@ -210,6 +211,8 @@ async def test_processes_that_share_a_replay_come_to_the_same(log, tmp_path, see
         generation.refresh()
         assert content(generation) == paged
         assert read(generation) == counted(log, events, erased)
+        with generation.read() as db, by_pages.read() as other:
+            assert db.applied == other.applied
         assert told == sorted(told)
         assert told[-1] == len(events)
 
