@@ -38,6 +38,7 @@ from shared.sqlite_scan import SqliteScan
 _LAST_DAY = day_number(date(2010, 12, 9))
 _FAMILIES = (purchase_days.family, evidence.family, standing.family)
 _ROUNDS = 3
+_ALTERNATE_ROUNDS = 7
 _CARDS = 500
 _SCORE = Side("score", "score.py", "--folder {folder}")
 
@@ -50,13 +51,15 @@ def measured(report: Path | None, told: Callable[[str], None]) -> None:
         _imported(folder)
         events = int(scalar(open_reader(folder / "events.db"), "SELECT max(position) FROM events"))
         found = {name: _replayed(folder, [family], events) for name, family in _alone().items()}
-        together = {n: _replayed(folder, _FAMILIES, events, processes=n) for n in (1, 2)}
+        rounds = [{n: _once(folder, _FAMILIES, events, n) for n in (1, 2)} for _ in range(_ALTERNATE_ROUNDS)]
+        together = {n: _medians([each[n] for each in rounds]) for n in (1, 2)}
         alone = {stage: sum(row[stage] for row in found.values()) for stage in (*STAGES, "cpu", "seconds")}
         found |= {"one by one": alone, "one pass a family": together[1], "the same, two processes": together[2]}
         for name, row in found.items():
             told(f"replay of {name}: {events / row['seconds']:,.0f} events/s, {_profile(row, events)}")
         told(f"one pass a family / one by one: {alone['cpu'] / together[1]['cpu']:.2f}x less CPU")
-        told(f"two processes / one: {together[1]['seconds'] / together[2]['seconds']:.2f}x")
+        ratios = sorted(each[1]["seconds"] / each[2]["seconds"] for each in rounds)
+        told(f"two processes / one: {median(ratios):.2f}x, rounds {ratios[0]:.2f} to {ratios[-1]:.2f}")
         cards = _cards(folder, events)
         told(f"customer card: {median(cards) * 1e3:.1f} ms, p99 {quantiles(cards, n=100)[98] * 1e3:.1f} ms")
     scores = run(_SCORE, {})
@@ -86,19 +89,24 @@ def _alone() -> dict[str, Family]:
     return parts
 
 
-def _replayed(folder: Path, families: Sequence[Family], events: int, processes: int = 1) -> dict[str, float]:
-    rounds = []
-    for _ in range(_ROUNDS):
-        with timing.Timed() as timed, stages.watched() as spent:
-            for family in families:
-                place = SqliteHome(folder / f"{time.time_ns()}").place(family.name)
-                generation = Generation(family, 1, place, Codec(SqliteKeyring(folder / "keyring.db")))
-                generation.replay(SqliteScan(folder / "events.db", 0, events), processes=processes)
-                generation.refresh()
-                generation.close()
-        rest = timed.cpu - sum(spent.values())
-        rounds.append({"seconds": timed.seconds, "cpu": timed.cpu, **spent, stages.REST: rest})
+def _replayed(folder: Path, families: Sequence[Family], events: int) -> dict[str, float]:
+    return _medians([_once(folder, families, events) for _ in range(_ROUNDS)])
+
+
+def _medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: median(row[name] for row in rounds) for name in rounds[0]}
+
+
+def _once(folder: Path, families: Sequence[Family], events: int, processes: int = 1) -> dict[str, float]:
+    with timing.Timed() as timed, stages.watched() as spent:
+        for family in families:
+            place = SqliteHome(folder / f"{time.time_ns()}").place(family.name)
+            generation = Generation(family, 1, place, Codec(SqliteKeyring(folder / "keyring.db")))
+            generation.replay(SqliteScan(folder / "events.db", 0, events), processes=processes)
+            generation.refresh()
+            generation.close()
+    rest = timed.cpu - sum(spent.values())
+    return {"seconds": timed.seconds, "cpu": timed.cpu, **spent, stages.REST: rest}
 
 
 def _cards(folder: Path, events: int) -> list[float]:
